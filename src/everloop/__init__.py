@@ -1,0 +1,26 @@
+"""An event loop for Python: libev's watchers, in Python compiled with Cython."""
+
+try:
+    from everloop.loop import Loop, abi_version, default_loop
+except ImportError as error:
+    raise ImportError(
+        "everloop's compiled modules are missing or broken: build them with 'pip install .' "
+        f"in the source tree ({error})"
+    ) from error
+
+from everloop.backends.registry import (
+    embeddable_backends,
+    recommended_backends,
+    supported_backends,
+)
+from everloop.clock import sleep, time
+from everloop.constants import *  # noqa: F403
+from everloop.errors import Error, fatal
+from everloop.watchers.async_ import Async
+from everloop.watchers.check import Check
+from everloop.watchers.idle import Idle
+from everloop.watchers.io import Io
+from everloop.watchers.prepare import Prepare
+from everloop.watchers.timer import Timer
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+cdef int whole(str name, object value) except? -1

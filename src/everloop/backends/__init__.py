@@ -1,0 +1,1 @@
+"""The kernel's ways to wait for descriptors, one file each."""

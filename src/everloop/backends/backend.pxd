@@ -1,0 +1,23 @@
+from everloop.clock cimport nanoseconds
+from everloop.queues.descriptors cimport DescriptorTable
+from everloop.queues.pending cimport PendingQueue
+
+cdef class Backend:
+    cdef int flag                # its EVBACKEND_* bit
+    cdef int fd                  # its own descriptor, or -1
+    cdef int wake_fd             # becomes readable when another thread wants attention; or -1
+    cdef DescriptorTable table
+    cdef PendingQueue pending    # where reported events go
+    cdef bint silent             # does not tell of descriptors that were closed
+    cdef bint woken              # wake_fd was readable at the last poll
+    cdef bint lost               # the kernel's registrations are beyond repair: rebuild
+    cdef int refused_fd          # a descriptor that the kernel refused, or -1
+    cdef int refused_errno
+
+    cdef int open(self) except -1
+    cdef int watch_waker(self, int fd) except -1
+    cdef void close(self) noexcept
+    cdef int modify(self, int fd, int old, int new) noexcept
+    cdef int poll(self, nanoseconds timeout, bint hold_gil) except -1
+    cdef int audit(self) noexcept
+    cdef void refuse(self, int fd, int error) noexcept

@@ -1,0 +1,70 @@
+"""Backend: what a kernel mechanism has to do for the loop.
+
+A backend watches the descriptors of the table, as it is told through `modify`,
+and reports what happens to the table from `poll`. It knows no watchers. A new
+mechanism is a subclass in a file of its own, and two lines in `registry`.
+"""
+
+import cython
+from cython.cimports.everloop.clock import nanoseconds
+
+
+@cython.cclass
+class Backend:
+    def __cinit__(self):
+        self.fd = -1
+        self.wake_fd = -1
+        self.refused_fd = -1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def open(self) -> cython.int:
+        """Make the kernel's side; raises OSError."""
+        raise NotImplementedError
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watch_waker(self, fd: cython.int) -> cython.int:
+        """Watch the loop's eventfd, which is not in the table (`woken`); raises OSError."""
+        raise NotImplementedError
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def close(self) -> cython.void:
+        """Give up the kernel's side; open() may follow."""
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def modify(self, fd: cython.int, old: cython.int, new: cython.int) -> cython.int:
+        """Watch fd for the events new, where it was watched for old; 0 or an errno.
+
+        May be called with new equal to old: fd may be another file by now.
+        """
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
+        """Wait up to timeout (FOREVER: without end) and report what happened.
+
+        Returns the number of events, 0 if a signal interrupted. With hold_gil,
+        timeout must be 0.
+        """
+        raise NotImplementedError
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def audit(self) -> cython.int:
+        """Look for descriptors that were closed or reopened while being watched.
+
+        For mechanisms that do not tell (``silent``). Returns how many it looked at.
+        """
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def refuse(self, fd: cython.int, error: cython.int) -> cython.void:
+        """Note that the kernel can't watch fd; the loop asks for one after the poll."""
+        if self.refused_fd < 0:
+            self.refused_fd = fd
+            self.refused_errno = error

@@ -1,0 +1,23 @@
+from libc.stdint cimport uint32_t
+from everloop.backends.backend cimport Backend
+from everloop.clock cimport nanoseconds
+from everloop.sys.epoll cimport epoll_event
+
+cdef enum:
+    ALWAYS_READY = 0x80
+    FIRST_CAPACITY = 64
+    LARGEST_CAPACITY = 65536
+
+cdef class EpollBackend(Backend):
+    # Descriptor.token: counts the file's registrations, to know stale events.
+    # Descriptor.registered: events in the kernel's set, or ALWAYS_READY.
+    cdef epoll_event* events
+    cdef int capacity
+    cdef list always_ready      # descriptors that epoll refuses, such as regular files
+    cdef bint whole_milliseconds  # this kernel lacks epoll_pwait2
+
+    cdef int register(self, int fd, int events) noexcept
+    cdef int control(self, int operation, int fd, int events, uint32_t token) noexcept
+    cdef int wait(self, nanoseconds timeout) noexcept nogil
+    cdef int report(self, epoll_event* event) except -1
+    cdef void enlarge(self) noexcept

@@ -1,0 +1,261 @@
+"""The epoll backend, and what it does about epoll's ways. See epoll(7).
+
+epoll watches open files, not descriptors, which shows when descriptors are
+closed, duplicated and reused:
+
+- A closed descriptor leaves the set by itself, silently, unless a duplicate
+  keeps the file open: then its events go on coming, and no call can remove it.
+  So each registration carries a number, and an event with an old number means
+  that the set holds something out of reach: it is made anew (``lost``).
+- A descriptor that is closed and opened again between two passes looks like
+  the old one. So whenever a watcher has been started, the kernel is asked, even
+  if the events seem to be the same: EPOLL_CTL_MOD fails for a file that it does
+  not know.
+- A descriptor closed under an active watcher would just fall silent. `audit`
+  asks the kernel for each, and is called from time to time.
+- Removing is left until an event proves it necessary: a watcher that is stopped
+  and started again in a later pass costs one call, and none if it is closed.
+- Files that are always ready, such as regular files, are refused (EPERM). They
+  are kept in a list, and reported at each poll.
+- If more are ready than the buffer takes, the rest come first next time; the
+  buffer grows all the same, since they would be a pass late.
+"""
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
+from cython.cimports.everloop.constants import EV_READ, EV_WRITE
+from cython.cimports.everloop.queues.descriptors import Descriptor
+from cython.cimports.everloop.sys.epoll import (
+    EPOLL_CLOEXEC,
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLL_CTL_MOD,
+    EPOLLERR,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLOUT,
+    SYS_epoll_pwait2,
+    epoll_create1,
+    epoll_ctl,
+    epoll_event,
+    epoll_wait,
+    syscall,
+)
+from cython.cimports.libc.errno import EEXIST, EINTR, ENOENT, ENOSYS, EPERM, errno
+from cython.cimports.libc.stdint import uint32_t, uint64_t
+from cython.cimports.posix.time import timespec
+from cython.cimports.posix.unistd import close
+
+
+@cython.final
+@cython.cclass
+class EpollBackend(Backend):
+    def __cinit__(self):
+        self.silent = True
+        self.always_ready = []
+        self.events = new_buffer(FIRST_CAPACITY)
+        if self.events == cython.NULL:
+            raise MemoryError("no memory for events")
+        self.capacity = FIRST_CAPACITY
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.events)
+        if self.fd >= 0:
+            close(self.fd)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def open(self) -> cython.int:
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(errno, "the epoll backend can't be opened")
+        self.lost = False
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watch_waker(self, fd: cython.int) -> cython.int:
+        error: cython.int = self.control(EPOLL_CTL_ADD, fd, EV_READ, 0)
+        if error:
+            raise OSError(error, "the epoll backend can't watch the loop's eventfd")
+        self.wake_fd = fd
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def close(self) -> cython.void:
+        if self.fd >= 0:
+            close(self.fd)
+        self.fd = -1
+        self.wake_fd = -1
+        self.refused_fd = -1
+        self.always_ready.clear()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def modify(self, fd: cython.int, old: cython.int, new: cython.int) -> cython.int:
+        slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
+        if slot.registered == ALWAYS_READY:
+            self.always_ready.remove(fd)
+            slot.registered = 0
+        if new == 0:
+            return 0
+        error: cython.int = self.register(fd, new)
+        if error == EPERM:
+            self.always_ready.append(fd)
+            slot.registered = ALWAYS_READY
+            return 0
+        return error
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def register(self, fd: cython.int, events: cython.int) -> cython.int:
+        """Get fd into the kernel's set with these events, whether it is there or not."""
+        slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
+        error: cython.int = ENOENT
+        if slot.registered:
+            error = self.control(EPOLL_CTL_MOD, fd, events, slot.token)
+        if error == ENOENT:
+            slot.token += 1
+            error = self.control(EPOLL_CTL_ADD, fd, events, slot.token)
+            if error == EEXIST:
+                error = self.control(EPOLL_CTL_MOD, fd, events, slot.token)
+        if error:
+            slot.token += 1
+            slot.registered = 0
+        else:
+            slot.registered = events
+        return error
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def control(
+        self, operation: cython.int, fd: cython.int, events: cython.int, token: uint32_t
+    ) -> cython.int:
+        """epoll_ctl(2); returns 0 or an errno."""
+        event: epoll_event
+        event.events = (EPOLLIN if events & EV_READ else 0) | (
+            EPOLLOUT if events & EV_WRITE else 0
+        )
+        event.data.u64 = (cython.cast(uint64_t, token) << 32) | cython.cast(uint32_t, fd)
+        return errno if epoll_ctl(self.fd, operation, fd, cython.address(event)) else 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
+        if self.always_ready:
+            timeout = 0
+        ready: cython.int
+        if hold_gil:
+            ready = epoll_wait(self.fd, self.events, self.capacity, 0)
+        else:
+            with cython.nogil:
+                ready = self.wait(timeout)
+        self.woken = False
+        if ready < 0:
+            if errno != EINTR:
+                raise OSError(errno, "the loop's epoll descriptor is unusable")
+            ready = 0
+        i: cython.int
+        for i in range(ready):
+            self.report(cython.address(self.events[i]))
+        if ready == self.capacity:
+            self.enlarge()
+        for fd in self.always_ready:
+            self.table.report(fd, EV_READ | EV_WRITE, self.pending)
+            ready += 1
+        return ready
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
+        limit: timespec
+        ready: cython.int
+        if timeout == 0:
+            return epoll_wait(self.fd, self.events, self.capacity, 0)
+        if timeout >= FOREVER:
+            return epoll_wait(self.fd, self.events, self.capacity, -1)
+        if not self.whole_milliseconds:
+            limit.tv_sec = timeout // NANO
+            limit.tv_nsec = timeout % NANO
+            ready = syscall(
+                SYS_epoll_pwait2,
+                self.fd,
+                self.events,
+                self.capacity,
+                cython.address(limit),
+                cython.NULL,
+                0,
+            )
+            if ready >= 0 or (errno != ENOSYS and errno != EPERM):
+                return ready
+            self.whole_milliseconds = True
+        # Rounded up, or the loop would spin through the last millisecond.
+        timeout = (timeout + 999999) // 1000000
+        return epoll_wait(
+            self.fd, self.events, self.capacity, timeout if timeout < 1 << 30 else 1 << 30
+        )
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report(self, event: cython.pointer[epoll_event]) -> cython.int:
+        fd: cython.int = cython.cast(cython.int, event.data.u64 & 0xFFFFFFFF)
+        if fd == self.wake_fd:
+            self.woken = True
+            return 0
+        slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
+        if slot.token != event.data.u64 >> 32:
+            self.lost = True
+            return 0
+        if slot.wanted == 0:
+            slot.registered = 0
+            if self.control(EPOLL_CTL_DEL, fd, 0, 0):
+                self.lost = True
+            return 0
+        revents: cython.int = 0
+        if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+            revents = EV_READ
+        if event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
+            revents |= EV_WRITE
+        return self.table.report(fd, revents, self.pending)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def audit(self) -> cython.int:
+        fd: cython.int
+        looked_at: cython.int = 0
+        slot: cython.pointer[Descriptor]
+        for fd in range(self.table.capacity):
+            slot = cython.address(self.table.slots[fd])
+            if slot.wanted == 0 or slot.registered == ALWAYS_READY or slot.flags:
+                continue
+            looked_at += 1
+            error: cython.int = self.register(fd, slot.wanted)
+            if error:
+                self.lost = True
+                self.refuse(fd, error)
+        return looked_at
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def enlarge(self) -> cython.void:
+        if self.capacity >= LARGEST_CAPACITY:
+            return
+        events = new_buffer(self.capacity * 4)
+        if events == cython.NULL:
+            return
+        PyMem_RawFree(self.events)
+        self.events = events
+        self.capacity *= 4
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def new_buffer(capacity: cython.int) -> cython.pointer[epoll_event]:
+    return cython.cast(
+        cython.pointer[epoll_event],
+        PyMem_RawMalloc(capacity * cython.sizeof(epoll_event)),
+    )

@@ -1,0 +1,15 @@
+from everloop.backends.backend cimport Backend
+from everloop.clock cimport nanoseconds
+from everloop.queues.descriptors cimport Descriptor
+from everloop.sys.poll cimport pollfd
+
+cdef class PollBackend(Backend):
+    # Descriptor.token: index in files + 1, or 0.
+    cdef pollfd* files
+    cdef int count
+    cdef int capacity
+
+    cdef int add(self, int fd) noexcept
+    cdef void remove(self, Descriptor* slot) noexcept
+    cdef int wait(self, nanoseconds timeout) noexcept nogil
+    cdef int report(self, pollfd* file) except -1

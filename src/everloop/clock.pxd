@@ -1,0 +1,23 @@
+ctypedef long long nanoseconds
+
+cdef enum:
+    NANO = 1000000000  # nanoseconds in a second
+
+cdef extern from *:
+    """
+    #define EVERLOOP_FOREVER (1LL << 62)
+    """
+    # Later than anything that can be reached, with room for adding to it.
+    nanoseconds FOREVER "EVERLOOP_FOREVER"
+
+cdef class Clock:
+    cdef bint manual  # moves by wait() instead of letting the kernel wait
+    cdef nanoseconds monotonic(self) noexcept
+    cdef nanoseconds wall(self) noexcept
+    cdef nanoseconds wait(self, nanoseconds timeout) noexcept
+
+cdef class ManualClock(Clock):
+    cdef nanoseconds _monotonic  # since an arbitrary start
+    cdef nanoseconds _wall       # since 1970
+
+cdef nanoseconds from_seconds(double seconds) noexcept

@@ -1,0 +1,3 @@
+from everloop.loop cimport Loop
+
+cdef int callback_failed(Loop loop, object callback) except -1

@@ -1,0 +1,107 @@
+from cpython.object cimport PyObject
+from everloop.backends.backend cimport Backend
+from everloop.clock cimport Clock, nanoseconds
+from everloop.queues.array cimport WatcherArray
+from everloop.queues.descriptors cimport DescriptorTable
+from everloop.queues.heap cimport Heap
+from everloop.queues.pending cimport PendingQueue
+from everloop.queues.roster cimport Roster
+from everloop.waker cimport Waker
+from everloop.watcher cimport Watcher
+
+cdef enum LoopState:
+    UNMADE = 0  # __init__ has not succeeded
+    OPEN = 1
+    CLOSED = 2
+
+cdef class Loop:
+    cdef object __weakref__
+
+    # Who owns the watchers, and where they are kept while active or pending.
+    cdef Roster roster
+    cdef PendingQueue queue
+    cdef DescriptorTable descriptors
+    cdef Heap timers
+    cdef WatcherArray prepares
+    cdef WatcherArray checks
+    cdef WatcherArray asyncs
+    cdef tuple idles             # a WatcherArray for each rank
+    cdef unsigned int idle_count
+
+    # The kernel's side.
+    cdef Backend kernel
+    cdef Waker waker
+    cdef Watcher wakeup          # pending when asyncs are to be looked at
+    cdef bint wakeup_requested
+    cdef bint waiting            # in a wait without the GIL: other threads must wake it
+    cdef int eager               # > 0: the next poll will probably find events
+    cdef int held                # polls since the GIL was last released
+    cdef bint audit_owed         # callbacks ran since the descriptors were audited
+    cdef nanoseconds audited_at
+    cdef nanoseconds audit_cost
+
+    # Time, as of the last wait or update().
+    cdef Clock _clock
+    cdef nanoseconds mono        # monotonic clock
+    cdef nanoseconds wall_ahead  # wall clock minus monotonic clock
+    cdef nanoseconds wall_read   # monotonic time when wall_ahead was measured
+    cdef nanoseconds suspended   # monotonic time of suspend(), or 0
+    cdef nanoseconds _io_interval
+    cdef nanoseconds _timeout_interval
+
+    # Running.
+    cdef LoopState state
+    cdef bint is_default
+    cdef public bint debug
+    cdef int flags
+    cdef int references          # active watchers, ref() and unref()
+    cdef int breaking            # EVBREAK_*: how far to leave
+    cdef int nesting             # calls of callbacks that are under way
+    cdef int runs                # calls of start() that are under way
+    cdef unsigned int passes
+    cdef unsigned long thread    # the one that runs the loop, while runs > 0
+    cdef unsigned int generation # of the process, see forking.py
+    cdef int pid                 # with EVFLAG_FORKCHECK
+    cdef bint reset_requested
+    cdef object _callback
+    cdef public object data
+
+    # For watchers.
+    cdef int check_open(self) except -1
+    cdef int activate(self, Watcher watcher) except -1
+    cdef int deactivate(self, Watcher watcher) except -1
+    cdef int feed(self, Watcher watcher, int revents) except -1
+    cdef int take_back(self, Watcher watcher) except? -1
+    cdef int call(self, Watcher watcher, int revents) except -1
+    cdef void wake_if_waiting(self) noexcept
+    cdef void request_wakeup(self) noexcept
+    cdef int read_clocks(self) except -1
+
+    # The phases of a pass.
+    cdef int run(self, int flags) except -1
+    cdef int notice_fork(self) except -1
+    cdef int queue_prepares(self) except -1
+    cdef int hand_over_changes(self) except -1
+    cdef nanoseconds blocking_time(self, int flags) except -1
+    cdef int wait(self, nanoseconds timeout) except -1
+    cdef int refresh_time(self) except -1
+    cdef int queue_idles(self) except -1
+    cdef int queue_checks(self) except -1
+    cdef int run_pending(self) except -1
+
+    # Steps of phases.
+    cdef int invoke_pending(self) except -1
+    cdef int deliver(self, PyObject* borrowed, int revents) except -1
+    cdef int serve_wakeup(self) except -1
+    cdef int poll_eagerly(self) except -1
+    cdef int wait_audited(self, nanoseconds timeout) except -1
+    cdef int block(self, nanoseconds timeout) except -1
+    cdef int audit(self) except -1
+    cdef int raise_refused(self) except -1
+    cdef int rebuild(self) except -1
+    cdef int after_fork(self) except -1
+    cdef int pause(self, nanoseconds span) except -1
+    cdef int enter(self) except -1
+    cdef int nest(self) except -1
+    cdef void unnest(self) noexcept
+    cdef int open_waker(self) except -1

@@ -1,0 +1,1046 @@
+"""Loop: waits for the events of its watchers and calls them back."""
+
+import os
+import warnings
+from types import GetSetDescriptorType
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop import forking
+from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.backends.registry import new_backend
+from cython.cimports.everloop.clock import FOREVER, Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.constants import (
+    EV_ASYNC,
+    EV_CHECK,
+    EV_ERROR,
+    EV_IDLE,
+    EV_MAXPRI,
+    EV_MINPRI,
+    EV_PREPARE,
+    EVBACKEND_MASK,
+    EVBREAK_ALL,
+    EVBREAK_CANCEL,
+    EVBREAK_ONE,
+    EVFLAG_AUTO,
+    EVFLAG_FORKCHECK,
+    EVFLAG_NOENV,
+    EVFLAG_NOINOTIFY,
+    EVFLAG_NOSIGMASK,
+    EVFLAG_NOTIMERFD,
+    EVFLAG_SIGNALFD,
+    EVRUN_NOWAIT,
+    EVRUN_ONCE,
+)
+from cython.cimports.everloop.failures import callback_failed
+from cython.cimports.everloop.queues.array import WatcherArray
+from cython.cimports.everloop.queues.descriptors import DescriptorTable
+from cython.cimports.everloop.queues.heap import Heap
+from cython.cimports.everloop.queues.pending import LANES, PendingEvent, PendingQueue
+from cython.cimports.everloop.queues.roster import Roster
+from cython.cimports.everloop.sys.poll import POLLIN, pollfd, ppoll
+from cython.cimports.everloop.sys.process import getegid, geteuid, getgid, getpid, getuid
+from cython.cimports.everloop.sys.python import (
+    PY_VECTORCALL_ARGUMENTS_OFFSET,
+    Py_DECREF,
+    Py_EnterRecursiveCall,
+    Py_LeaveRecursiveCall,
+    Py_REFCNT,
+    PyErr_CheckSignals,
+    PyLong_FromLong,
+    PyObject_GenericSetAttr,
+    PyObject_Vectorcall,
+    PyThread_get_thread_ident,
+)
+from cython.cimports.everloop.waker import Waker
+from cython.cimports.everloop.watcher import ACTIVE, FED, Watcher
+from cython.cimports.everloop.watchers.io import Io, new_io
+from cython.cimports.everloop.watchers.timer import new_timer, queue_expired
+from cython.cimports.libc.errno import EBADF
+from cython.cimports.posix.time import timespec
+
+from everloop.backends.registry import recommended_backends
+from everloop.errors import Error
+from everloop.watchers.async_ import Async
+from everloop.watchers.check import Check
+from everloop.watchers.idle import Idle
+from everloop.watchers.prepare import Prepare
+
+KNOWN_FLAGS = (
+    EVBACKEND_MASK
+    | EVFLAG_NOINOTIFY
+    | EVFLAG_SIGNALFD
+    | EVFLAG_NOSIGMASK
+    | EVFLAG_NOTIMERFD
+    | EVFLAG_NOENV
+    | EVFLAG_FORKCHECK
+)
+
+
+@cython.cclass
+class Loop:
+    """An event loop: waits for the events of its watchers and calls them back.
+
+    flags: EVFLAG_* and EVBACKEND_* bits; without any of the latter the best
+    recommended backend is used. The environment variable LIBEV_FLAGS replaces
+    them, unless EVFLAG_NOENV is given or the process is setuid or setgid.
+    callback: called with the loop instead of running what is pending; it then
+    calls `invoke`. While it is set, an exception in any callback stops the loop.
+    data: anything; kept as the attribute of that name.
+    io_interval: seconds that the loop lets pass between looking at descriptors,
+    to serve more events at once at the price of latency.
+    timeout_interval: seconds by which timers may be late, to serve more at once.
+    debug: every exception that leaves a callback stops the loop and is raised
+    by `start`.
+
+    A loop is run by one thread at a time. Other threads may start and stop its
+    watchers, call `stop`, and `Async.send`: a waiting loop notices at once.
+
+    Raises ValueError for unknown flags, Error if no backend of those asked for
+    is available, OSError if the kernel has no descriptors left for it.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.roster = Roster()
+        self.queue = PendingQueue()
+        self.descriptors = DescriptorTable()
+        self.timers = Heap()
+        self.prepares = WatcherArray()
+        self.checks = WatcherArray()
+        self.asyncs = WatcherArray()
+        self.idles = tuple([WatcherArray() for _ in range(LANES)])
+        self.waker = Waker()
+        self.wakeup = Watcher.__new__(Watcher)
+        self.wakeup.rank = EV_MAXPRI - EV_MINPRI
+        self.wakeup.flags = ACTIVE
+        self._clock = Clock()
+
+    def __init__(
+        self,
+        flags=EVFLAG_AUTO,
+        callback=None,
+        data=None,
+        io_interval: cython.double = 0.0,
+        timeout_interval: cython.double = 0.0,
+        *,
+        debug: cython.bint = False,
+    ):
+        if self.state != UNMADE:
+            raise Error("Loop.__init__() can't be called twice")
+        wanted: cython.int = flags_to_use(whole("flags", flags))
+        io_nanoseconds: nanoseconds = interval("io_interval", io_interval)
+        timeout_nanoseconds: nanoseconds = interval("timeout_interval", timeout_interval)
+        check_loop_callback(callback)
+        self.kernel = new_backend(
+            wanted & EVBACKEND_MASK or recommended_backends(), self.descriptors, self.queue
+        )
+        if self.kernel is None:
+            raise Error(f"none of the backends in flags {wanted:#x} is available here")
+        self.kernel.open()
+        self.flags = wanted
+        self._callback = callback
+        self.data = data
+        self._io_interval = io_nanoseconds
+        self._timeout_interval = timeout_nanoseconds
+        self.debug = debug
+        self.generation = forking.generation
+        self.pid = getpid()
+        self.state = OPEN
+        self.read_clocks()
+
+    # Running
+
+    def start(self, flags=0) -> bool:
+        """Wait for events and call back, until `stop` or until there is nothing to wait for.
+
+        flags: 0; EVRUN_NOWAIT, one pass that does not block; or EVRUN_ONCE, one
+        pass that may block. May be called in a callback, and then runs the loop
+        within the loop.
+
+        Returns True if watchers (or references) are left, False if none are.
+
+        Raises whatever leaves a callback that is fatal, any exception of a callback
+        with `debug`, KeyboardInterrupt and SystemExit always; OSError that names the
+        watcher for a bad descriptor (that watcher is stopped); Error in a second
+        thread. The loop can be started again after each of these, and nothing that
+        was pending is lost.
+        """
+        self.check_open()
+        wanted: cython.int = whole("flags", flags)
+        if wanted & ~(EVRUN_NOWAIT | EVRUN_ONCE):
+            raise ValueError(f"flags must be 0, EVRUN_NOWAIT or EVRUN_ONCE, not {flags!r}")
+        self.enter()
+        try:
+            self.run(wanted)
+        finally:
+            self.runs -= 1
+            self.unnest()
+            if self.breaking == EVBREAK_ONE:
+                self.breaking = EVBREAK_CANCEL
+        return self.references > 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run(self, flags: cython.int) -> cython.int:
+        """Pass after pass of the loop: the order of its phases."""
+        self.breaking = EVBREAK_CANCEL
+        self.run_pending()
+        while self.breaking == EVBREAK_CANCEL:
+            self.notice_fork()
+            self.queue_prepares()
+            if self.breaking != EVBREAK_CANCEL:
+                break
+            self.hand_over_changes()
+            self.wait(self.blocking_time(flags))
+            self.refresh_time()
+            queue_expired(self)
+            self.queue_idles()
+            self.queue_checks()
+            self.run_pending()
+            if flags or self.references <= 0:
+                break
+        return 0
+
+    def stop(self, how=EVBREAK_ONE) -> None:
+        """Make `start` return, after the callbacks already pending have run. Thread-safe.
+
+        how: EVBREAK_ONE, the innermost start; EVBREAK_ALL, all of them;
+        EVBREAK_CANCEL takes back a stop that has not taken effect yet.
+        """
+        wanted: cython.int = whole("how", how)
+        if wanted < EVBREAK_CANCEL or wanted > EVBREAK_ALL:
+            raise ValueError(
+                f"how must be EVBREAK_ONE, EVBREAK_ALL or EVBREAK_CANCEL, not {how!r}"
+            )
+        self.breaking = wanted
+        self.wake_if_waiting()
+
+    def invoke(self) -> None:
+        """Run all pending callbacks now.
+
+        Exceptions in them are reported, or raised from here where `start` would
+        raise them.
+        """
+        self.check_open()
+        self.nest()
+        try:
+            self.invoke_pending()
+        finally:
+            self.unnest()
+
+    def reset(self) -> None:
+        """Rebuild the kernel's side before the next pass, and trigger Fork watchers.
+
+        For a child process after a fork; one that was forked with os.fork() or the
+        like needs no call, since the loop notices by itself.
+        """
+        self.check_open()
+        self.reset_requested = True
+
+    def close(self) -> None:
+        """Stop all watchers and release all descriptors; the loop can't be used again.
+
+        In a callback, it makes `start` return once that callback has. Does nothing
+        if the loop is closed. Raises Error while another thread runs the loop.
+        """
+        if self.state != OPEN:
+            self.state = CLOSED
+            return
+        self.after_fork()
+        if self.runs and self.thread != PyThread_get_thread_ident():
+            raise Error("close() can't be called while another thread runs the loop")
+        for watcher in self.roster.seats.copy():
+            if watcher is not None:
+                retire(self, watcher)
+        self.queue.clear()
+        self.state = CLOSED
+        self.breaking = EVBREAK_ALL
+        self.references = 0
+        self.kernel.close()
+        self.waker.close()
+
+    def __enter__(self):
+        self.check_open()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called. Read only."""
+        return self.state == CLOSED
+
+    # Time
+
+    def now(self) -> float:
+        """The wall-clock time of the current pass, in seconds since 1970.
+
+        That is when the last wait ended; all callbacks of a pass see the same.
+        """
+        return cython.cast(cython.double, self.mono + self.wall_ahead) / 1e9
+
+    def update(self) -> None:
+        """Refresh the loop's time, as after a long computation in a callback."""
+        self.read_clocks()
+
+    def suspend(self) -> None:
+        """Stop the time of timers, until `resume`."""
+        self.read_clocks()
+        if self.suspended == 0:
+            self.suspended = self.mono
+
+    def resume(self) -> None:
+        """Go on after `suspend`: for timers no time has passed in between."""
+        self.read_clocks()
+        if self.suspended:
+            self.timers.delay(self.mono - self.suspended)
+        self.suspended = 0
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from: a Clock. Tests may set a ManualClock."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: Clock):
+        if clock is None:
+            raise TypeError("clock must be a Clock, not None")
+        before: nanoseconds = self.mono
+        self._clock = clock
+        self.read_clocks()
+        self.timers.delay(self.mono - before)
+        self.audited_at = self.mono
+
+    # References
+
+    def ref(self) -> None:
+        """Count one reference more that keeps `start` running."""
+        self.references += 1
+
+    def unref(self) -> None:
+        """Count one reference less: `start` does not wait for one of the active watchers.
+
+        Before that watcher is stopped, call `ref`.
+        """
+        self.references -= 1
+
+    def incref(self) -> None:
+        """The same as `ref`."""
+        self.references += 1
+
+    def decref(self) -> None:
+        """The same as `unref`."""
+        self.references -= 1
+
+    # Events from elsewhere
+
+    def feed_fd_event(self, fd, revents) -> None:
+        """Queue the Io watchers of fd as if the kernel had reported revents."""
+        self.check_open()
+        number: cython.int = whole("fd", fd)
+        bits: cython.int = whole("revents", revents)
+        if number < 0:
+            raise ValueError(f"fd must not be negative, not {fd!r}")
+        if number < self.descriptors.capacity:
+            self.descriptors.feed(number, bits, self.queue)
+            self.wake_if_waiting()
+
+    # Watchers
+
+    def io(self, fd, events, callback, data=None, priority=None) -> Io:
+        """A new Io watcher of this loop."""
+        return new_io(self, fd, events, callback, data, priority)
+
+    def timer(
+        self, after: cython.double, repeat: cython.double, callback, data=None, priority=None
+    ):
+        """A new Timer of this loop."""
+        return new_timer(self, after, repeat, callback, data, priority)
+
+    def idle(self, callback, data=None, priority=0):
+        """A new Idle watcher of this loop."""
+        return Idle(self, callback, data, priority)
+
+    def prepare(self, callback, data=None, priority=0):
+        """A new Prepare watcher of this loop."""
+        return Prepare(self, callback, data, priority)
+
+    def check(self, callback, data=None, priority=0):
+        """A new Check watcher of this loop."""
+        return Check(self, callback, data, priority)
+
+    def async_(self, callback, data=None, priority=0):
+        """A new Async watcher of this loop; getattr(loop, "async") is the same."""
+        return Async(self, callback, data, priority)
+
+    def __getattr__(self, name):
+        if name == "async":
+            return self.async_
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def watchers(self) -> tuple:
+        """The active watchers, in the order in which they were started. Read only."""
+        return tuple([watcher for watcher in self.roster.seats if is_active(watcher)])
+
+    # Attributes
+
+    @property
+    def callback(self):
+        """None, or called with the loop instead of running what is pending."""
+        return self._callback
+
+    @callback.setter
+    def callback(self, callback):
+        check_loop_callback(callback)
+        self._callback = callback
+
+    @property
+    def io_interval(self) -> float:
+        """Seconds that pass between looks at descriptors."""
+        return cython.cast(cython.double, self._io_interval) / 1e9
+
+    @io_interval.setter
+    def io_interval(self, seconds: cython.double):
+        self._io_interval = interval("io_interval", seconds)
+
+    @property
+    def timeout_interval(self) -> float:
+        """Seconds by which timers may be late."""
+        return cython.cast(cython.double, self._timeout_interval) / 1e9
+
+    @timeout_interval.setter
+    def timeout_interval(self, seconds: cython.double):
+        self._timeout_interval = interval("timeout_interval", seconds)
+
+    @property
+    def default(self) -> bool:
+        """Whether this is the loop that `default_loop` returns. Read only."""
+        return self.is_default
+
+    @property
+    def backend(self) -> int:
+        """The EVBACKEND_* bit of the backend in use. Read only."""
+        return self.kernel.flag if self.kernel is not None else 0
+
+    @property
+    def pending(self) -> int:
+        """How many events wait for their callbacks. Read only."""
+        return self.queue.total
+
+    @property
+    def iteration(self) -> int:
+        """How many times the loop has polled the kernel. Read only."""
+        return self.passes
+
+    @property
+    def depth(self) -> int:
+        """How many calls of `start` are under way: 0 outside, 1 in a callback. Read only."""
+        return self.runs
+
+    def verify(self) -> None:
+        """Check all internal structures.
+
+        Raises Error that names the broken invariant: a fault of everloop itself.
+        """
+        self.check_open()
+        self.roster.verify()
+        self.queue.verify()
+        self.descriptors.verify()
+        self.timers.verify()
+        for array in (self.prepares, self.checks, self.asyncs, *self.idles):
+            cython.cast(WatcherArray, array).verify()
+        if self.idle_count != sum([cython.cast(WatcherArray, a).count for a in self.idles]):
+            raise Error("loop: the count of Idle watchers is wrong")
+
+    def __delattr__(self, name):
+        if type(getattr(type(self), name, None)) is GetSetDescriptorType:
+            raise TypeError(f"attribute {name!r} of {type(self).__name__} can't be deleted")
+        PyObject_GenericSetAttr(
+            cython.cast(cython.pointer[PyObject], self),
+            cython.cast(cython.pointer[PyObject], name),
+            cython.NULL,
+        )
+
+    def __repr__(self):
+        if self.state != OPEN:
+            return f"<{type(self).__name__} {'closed' if self.state == CLOSED else 'not made'}>"
+        names = {1: "select", 2: "poll", 4: "epoll"}
+        state = "running" if self.runs else "stopped"
+        return (
+            f"<{type(self).__name__} {state}, {names[self.kernel.flag]}, "
+            f"{len(self.watchers)} active, {self.queue.total} pending>"
+        )
+
+    # What watchers call
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_open(self) -> cython.int:
+        if self.state != OPEN:
+            if self.state == CLOSED:
+                raise Error("the loop is closed")
+            raise Error("Loop.__init__() has not been called")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def activate(self, watcher: Watcher) -> cython.int:
+        """The watcher is active from here on; its kind's structure has it already."""
+        self.roster.board(watcher)
+        watcher.flags = (watcher.flags | ACTIVE) & ~FED
+        self.references += 1
+        if self.waiting:
+            self.waker.wake()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deactivate(self, watcher: Watcher) -> cython.int:
+        """The watcher is stopped; its kind's structure has it no longer."""
+        watcher.flags = 0
+        self.references -= 1
+        if watcher.slot:
+            self.queue.take_back(watcher)
+        self.roster.leave(watcher)
+        if self.waiting:
+            self.waker.wake()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def feed(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        self.queue.push(watcher, revents)
+        if watcher.seat == 0:
+            watcher.flags |= FED
+            self.roster.board(watcher)
+        self.wake_if_waiting()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def take_back(self, watcher: Watcher) -> cython.int:
+        """Take back the watcher's pending event; returns its bits."""
+        revents: cython.int = self.queue.take_back(watcher)
+        if not watcher.flags & ACTIVE:
+            watcher.flags = 0
+            self.roster.leave(watcher)
+        return revents
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def wake_if_waiting(self) -> cython.void:
+        """Make a wait in another thread return: there is something new."""
+        if self.waiting:
+            self.waker.wake()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def request_wakeup(self) -> cython.void:
+        """Have serve_wakeup() run in this pass or the next."""
+        self.wakeup_requested = True
+        if self.waiting:
+            self.waker.wake()
+
+    # The phases of a pass
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def notice_fork(self) -> cython.int:
+        """In a forked child, or after reset(): make the kernel's side anew."""
+        if self.flags & EVFLAG_FORKCHECK and getpid() != self.pid:
+            self.reset_requested = True
+        if self.generation != forking.generation:
+            self.after_fork()
+            self.reset_requested = True
+        if self.reset_requested or self.kernel.lost:
+            self.rebuild()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def queue_prepares(self) -> cython.int:
+        """Run Prepare watchers, before the descriptors that they start are handed over."""
+        if self.prepares.count:
+            self.prepares.feed_all(self.queue, EV_PREPARE)
+            self.run_pending()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hand_over_changes(self) -> cython.int:
+        """Tell the kernel which descriptors to watch for what."""
+        if self.descriptors.change_count:
+            self.descriptors.hand_over(self.kernel)
+        if self.kernel.refused_fd >= 0 or self.descriptors.strays:
+            self.raise_refused()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def blocking_time(self, flags: cython.int) -> nanoseconds:
+        """How long to wait at most."""
+        if (
+            flags & EVRUN_NOWAIT
+            or self.queue.total
+            or self.idle_count
+            or self.wakeup_requested
+            or self.references <= 0
+        ):
+            return 0
+        timeout: nanoseconds = FOREVER
+        before: nanoseconds = self.mono
+        if self.timers.count or self._io_interval:
+            self.mono = self._clock.monotonic()
+        if self.timers.count:
+            timeout = self.timers.nodes[0].at - self.mono
+        if timeout < self._timeout_interval:
+            timeout = self._timeout_interval
+        if timeout <= 0:
+            return 0
+        if self._io_interval:
+            span: nanoseconds = min(self._io_interval - (self.mono - before), timeout)
+            if span > 0:
+                self.pause(span)
+                timeout = timeout - span if timeout < FOREVER else timeout
+        return timeout
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
+        """Ask the kernel what happened, and queue it."""
+        self.passes += 1
+        if timeout == 0 and self.held < 64:
+            self.held += 1
+            self.kernel.poll(0, True)
+        elif not self.poll_eagerly():
+            self.wait_audited(timeout)
+        if self.kernel.woken:
+            self.waker.drain()
+        if self.wakeup_requested:
+            self.queue.push(self.wakeup, EV_ASYNC)
+        if self.kernel.refused_fd >= 0:
+            self.raise_refused()
+        return PyErr_CheckSignals()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refresh_time(self) -> cython.int:
+        """Read the clock; the wall clock only from time to time."""
+        self.mono = self._clock.monotonic()
+        if self.mono - self.wall_read > 500000000:
+            self.read_clocks()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def queue_idles(self) -> cython.int:
+        """Queue the Idle watchers of the highest priority that has any, if nothing is in its way."""
+        rank: cython.int = LANES
+        if self.idle_count == 0:
+            return 0
+        while rank:
+            rank -= 1
+            if self.queue.busy_from(rank):
+                return 0
+            array: WatcherArray = self.idles[rank]
+            if array.count:
+                return array.feed_all(self.queue, EV_IDLE)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def queue_checks(self) -> cython.int:
+        """Queue Check watchers last, so that they run first among equals."""
+        if self.checks.count:
+            self.checks.feed_all(self.queue, EV_CHECK)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_pending(self) -> cython.int:
+        """Run everything pending, or have the loop's callback do it."""
+        if self._callback is None:
+            return self.invoke_pending()
+        try:
+            self._callback(self)
+        except BaseException:
+            self.breaking = EVBREAK_ALL
+            raise
+        return 0
+
+    # Calling back
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_pending(self) -> cython.int:
+        event: PendingEvent
+        queue: PendingQueue = self.queue
+        if queue.total == 0:
+            return 0
+        self.audit_owed = True
+        while queue.total:
+            event = queue.pop()
+            if event.watcher != cython.NULL:
+                self.deliver(event.watcher, event.revents)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deliver(self, borrowed: cython.pointer[PyObject], revents: cython.int) -> cython.int:
+        """Call back for an event that has left the queue."""
+        watcher: Watcher = cython.cast(Watcher, borrowed)
+        watcher.slot = 0
+        if not watcher.flags & ACTIVE:
+            fed: cython.bint = watcher.flags & FED
+            watcher.flags = 0
+            # One reference is the roster's, the other our own: nobody else is
+            # interested any more.
+            if fed and Py_REFCNT(borrowed) == 2:
+                return self.roster.leave(watcher)
+            self.roster.leave(watcher)
+        return self.call(watcher, revents)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Call the watcher's callback and deal with an exception that leaves it."""
+        callback: object = watcher._callback
+        if revents < 0:
+            return raise_error_event(self, watcher)
+        if callback is None:
+            return self.serve_wakeup()
+        number: cython.pointer[PyObject] = PyLong_FromLong(revents)
+        if number == cython.NULL:
+            raise MemoryError
+        arguments: cython.pointer[PyObject][3]
+        arguments[1] = cython.cast(cython.pointer[PyObject], watcher)
+        arguments[2] = number
+        result: cython.pointer[PyObject] = PyObject_Vectorcall(
+            cython.cast(cython.pointer[PyObject], callback),
+            cython.address(arguments[1]),
+            2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+            cython.NULL,
+        )
+        Py_DECREF(number)
+        if result == cython.NULL:
+            return callback_failed(self, callback)
+        Py_DECREF(result)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve_wakeup(self) -> cython.int:
+        """Queue the Async watchers that were sent to."""
+        self.wakeup_requested = False
+        i: cython.uint = self.asyncs.count
+        while i:
+            i -= 1
+            watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
+            if watcher.extra:
+                watcher.extra = 0
+                self.queue.push(watcher, EV_ASYNC)
+        return 0
+
+    # Waiting
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def poll_eagerly(self) -> cython.int:
+        """Where events are likely to be there already, get them without giving up the GIL.
+
+        Returns how many there were. A guess that turns out wrong is not repeated
+        for a while, since it costs a system call.
+        """
+        if self.eager < 2 or self.held >= 64:
+            return 0
+        ready: cython.int = self.kernel.poll(0, True)
+        if ready == 0 and not self.kernel.woken:
+            self.eager = -16
+            return 0
+        self.held += 1
+        return 1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait_audited(self, timeout: nanoseconds) -> cython.int:
+        """Wait; meanwhile have descriptors looked at that callbacks may have closed.
+
+        A backend that is silent about a closed descriptor would let its watcher
+        wait for ever. The look is put off so that it takes no more than a hundredth
+        of the time, and made once after callbacks have run.
+        """
+        if not (self.kernel.silent and self.audit_owed):
+            return self.block(timeout)
+        self.mono = self._clock.monotonic()
+        due: nanoseconds = self.audited_at + max(100 * self.audit_cost, 100000000) - self.mono
+        if due > 0:
+            if due >= timeout:
+                return self.block(timeout)
+            if self.block(due) or self.kernel.woken:
+                return 0
+            elapsed: nanoseconds = self._clock.monotonic() - self.mono
+            if elapsed < due:
+                return 0
+            timeout = timeout - elapsed if timeout < FOREVER else timeout
+        self.audit()
+        if self.kernel.refused_fd >= 0 or self.kernel.lost:
+            return 0
+        return self.block(max(timeout, 0))
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def block(self, timeout: nanoseconds) -> cython.int:
+        """Wait without the GIL; returns the number of events."""
+        if self._clock.manual:
+            ready: cython.int = self.kernel.poll(0, True)
+            if ready or self.kernel.woken:
+                return ready
+            timeout = self._clock.wait(timeout)
+        if timeout:
+            self.open_waker()
+        self.held = 0
+        self.waiting = True
+        try:
+            ready = self.kernel.poll(timeout, False)
+        finally:
+            self.waiting = False
+        if ready and self.eager < 2:
+            self.eager += 1
+        return ready
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def audit(self) -> cython.int:
+        """Have the backend look for descriptors that were closed or reopened."""
+        begin: nanoseconds = self._clock.monotonic()
+        self.kernel.audit()
+        self.audited_at = self._clock.monotonic()
+        self.audit_cost = self.audited_at - begin
+        self.audit_owed = False
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def pause(self, span: nanoseconds) -> cython.int:
+        """Let time pass without looking at descriptors, but for the loop's own eventfd."""
+        if self._clock.manual:
+            self._clock.wait(span)
+            return 0
+        file: pollfd
+        limit: timespec
+        self.open_waker()
+        file.fd = self.waker.fd
+        file.events = POLLIN
+        limit.tv_sec = span // 1000000000
+        limit.tv_nsec = span % 1000000000
+        self.waiting = True
+        with cython.nogil:
+            ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
+        self.waiting = False
+        return 0
+
+    # Steps of phases
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def open_waker(self) -> cython.int:
+        """Have an eventfd watched: before the first wait that others may have to end."""
+        if self.waker.fd < 0:
+            self.waker.open()
+            try:
+                self.kernel.watch_waker(self.waker.fd)
+            except BaseException:
+                self.waker.close()
+                raise
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def enter(self) -> cython.int:
+        """Note that start() runs, in this thread."""
+        self.after_fork()
+        me: cython.ulong = PyThread_get_thread_ident()
+        if self.runs and self.thread != me:
+            raise Error("start() can't be called while another thread runs the loop")
+        self.nest()
+        self.thread = me
+        self.runs += 1
+        if self.runs == 1 and self.kernel.silent and self.descriptors.capacity:
+            now: nanoseconds = self._clock.monotonic()
+            if now - self.audited_at >= 20 * self.audit_cost:
+                self.audit()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def nest(self) -> cython.int:
+        """Count a call that leads to callbacks; RecursionError before the C stack ends."""
+        Py_EnterRecursiveCall(" in a callback of the loop")
+        if self.nesting >= 1000:
+            Py_LeaveRecursiveCall()
+            raise RecursionError("callbacks of the loop are nested too deeply")
+        self.nesting += 1
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def unnest(self) -> cython.void:
+        self.nesting -= 1
+        Py_LeaveRecursiveCall()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def after_fork(self) -> cython.int:
+        """In a forked child: threads other than the one that forked are gone."""
+        if self.generation == forking.generation:
+            return 0
+        self.generation = forking.generation
+        self.reset_requested = True
+        self.waiting = False
+        if self.thread != PyThread_get_thread_ident():
+            self.runs = 0
+            self.nesting = 0
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def rebuild(self) -> cython.int:
+        """Make the kernel's side anew; all descriptors are to be handed over again."""
+        self.kernel.close()
+        self.kernel.open()
+        if self.waker.fd >= 0:
+            self.waker.close()
+            self.open_waker()
+        self.descriptors.mark_all_changed()
+        self.pid = getpid()
+        self.reset_requested = False
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_clocks(self) -> cython.int:
+        """Refresh both the monotonic and the wall-clock time."""
+        self.mono = self._clock.monotonic()
+        self.wall_ahead = self._clock.wall() - self.mono
+        self.wall_read = self.mono
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def raise_refused(self) -> cython.int:
+        """Stop one watcher of a descriptor that the kernel can't watch, and say so."""
+        io: Io
+        error: cython.int = self.kernel.refused_errno
+        if self.descriptors.strays:
+            io = self.descriptors.strays[0]
+            error = EBADF
+        else:
+            head: cython.pointer[PyObject] = self.descriptors.slots[self.kernel.refused_fd].head
+            self.kernel.refused_fd = -1
+            if head == cython.NULL:
+                return 0
+            io = cython.cast(Io, head)
+        name: str = repr(io)
+        Io.stop(io)
+        raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def raise_error_event(loop: Loop, watcher: Watcher) -> cython.int:
+    """EV_ERROR was fed: stop the watcher and the loop."""
+    name: str = repr(watcher)
+    if watcher.flags & ACTIVE:
+        retire(loop, watcher)
+    loop.breaking = EVBREAK_ALL
+    warnings.warn(f"{name} was fed EV_ERROR and has been stopped", RuntimeWarning, stacklevel=2)
+    raise Error(f"{name} was fed EV_ERROR")
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def retire(loop: Loop, watcher: Watcher) -> cython.int:
+    """Stop a watcher as its kind does, whatever a subclass makes of stop()."""
+    for kind in type(watcher).__mro__:
+        if kind.__module__.startswith("everloop.watchers."):
+            kind.stop(watcher)
+            break
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def is_active(watcher: Watcher) -> cython.bint:
+    return watcher is not None and watcher.flags & ACTIVE != 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_loop_callback(callback: object) -> cython.int:
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def interval(name: str, seconds: cython.double) -> nanoseconds:
+    if not seconds >= 0.0:
+        raise ValueError(f"{name} must be 0 or a positive number of seconds, not {seconds!r}")
+    return from_seconds(seconds)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def flags_to_use(flags: cython.int) -> cython.int:
+    """The flags given, or those that LIBEV_FLAGS replaces them with."""
+    if flags & ~cython.cast(cython.int, KNOWN_FLAGS):
+        raise ValueError(f"flags must be made of EVFLAG_* and EVBACKEND_* bits, not {flags!r}")
+    text = os.environ.get("LIBEV_FLAGS")
+    if text is None or flags & EVFLAG_NOENV or getuid() != geteuid() or getgid() != getegid():
+        return flags
+    try:
+        replaced: cython.int = int(text)
+    except (ValueError, OverflowError):
+        replaced = -1
+    if replaced < 0 or replaced & ~cython.cast(cython.int, KNOWN_FLAGS):
+        warnings.warn(
+            f"LIBEV_FLAGS={text!r} in the environment is not a number of EVFLAG_* and "
+            "EVBACKEND_* bits, and is ignored",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return flags
+    return replaced
+
+
+the_default_loop: Loop | None = None
+
+
+def default_loop(*args, **kwargs) -> Loop:
+    """The one default loop of the process, made on the first call.
+
+    Takes the arguments of `Loop`. Later calls return the same loop, until it is
+    closed; they warn (RuntimeWarning) if arguments are given, which come too late.
+    """
+    global the_default_loop
+    loop: Loop = the_default_loop
+    if loop is not None and loop.state == OPEN:
+        if args or kwargs:
+            warnings.warn(
+                "the default loop exists already: the arguments are ignored",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return loop
+    loop = Loop(*args, **kwargs)
+    loop.is_default = True
+    the_default_loop = loop
+    return loop
+
+
+def abi_version() -> tuple:
+    """The version of libev whose interface everloop follows: (4, 33)."""
+    return (4, 33)

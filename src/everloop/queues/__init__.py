@@ -1,0 +1,1 @@
+"""The data structures of the hot path, one file each."""

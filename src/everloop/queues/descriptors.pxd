@@ -1,0 +1,34 @@
+from libc.stdint cimport uint32_t
+from cpython.object cimport PyObject
+from everloop.backends.backend cimport Backend
+from everloop.queues.pending cimport PendingQueue
+from everloop.watcher cimport Watcher
+
+cdef enum DescriptorFlag:
+    CHANGED = 1   # listed in changes
+    DOUBTED = 2   # a watcher was started: may be another file than the kernel knows
+
+cdef struct Descriptor:
+    PyObject* head             # Io, borrowed from the roster: the latest started one
+    unsigned char wanted       # events of all its watchers, as handed to the backend
+    unsigned char registered   # the backend's own: what the kernel watches for
+    unsigned char flags        # DescriptorFlag
+    uint32_t token             # the backend's own
+
+cdef class DescriptorTable:
+    cdef Descriptor* slots
+    cdef int capacity
+    cdef int* changes          # numbers of the descriptors flagged CHANGED
+    cdef int change_count
+    cdef int change_capacity
+    cdef list strays           # Io whose number is too high to be an open file
+
+    cdef int link(self, Watcher watcher) except -1
+    cdef int unlink(self, Watcher watcher) except -1
+    cdef int mark_changed(self, int fd, int flags) except -1
+    cdef int mark_all_changed(self) except -1
+    cdef int watched_events(self, int fd) noexcept
+    cdef void hand_over(self, Backend backend) noexcept
+    cdef int report(self, int fd, int revents, PendingQueue pending) except -1
+    cdef int feed(self, int fd, int revents, PendingQueue pending) except -1
+    cdef int verify(self) except -1

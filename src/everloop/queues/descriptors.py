@@ -1,0 +1,231 @@
+"""What the loop knows of each descriptor: its watchers, and what it told the kernel.
+
+A table indexed by descriptor. Watchers come and go without a system call: they
+are linked to their descriptor, the descriptor is noted as changed, and once a
+pass the loop hands the changes to the backend.
+
+Invariants:
+- The watchers of a descriptor are chained through ``Io.next_on_fd``, the latest
+  started one first (so that they are called in the order of starting, since
+  the pending queue turns it round).
+- Chains borrow their watchers, which are active and so owned by the roster.
+- ``changes`` lists each descriptor flagged CHANGED once.
+- The table grows up to the highest descriptor in use. A number beyond it that
+  no open file has gets no place: its watcher waits among the strays for the
+  loop to report it.
+"""
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.queues.pending import PendingQueue
+from cython.cimports.everloop.sys.process import F_GETFD, fcntl
+from cython.cimports.everloop.watcher import STRAY, Watcher
+from cython.cimports.everloop.watchers.io import Io
+from cython.cimports.libc.string import memmove, memset
+
+from everloop.errors import Error
+
+
+@cython.final
+@cython.cclass
+class DescriptorTable:
+    def __cinit__(self):
+        self.strays = []
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.slots)
+        PyMem_RawFree(self.changes)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def link(self, watcher: Watcher) -> cython.int:
+        """Add an Io to its descriptor's chain and note the change."""
+        io: Io = cython.cast(Io, watcher)
+        if io.fd >= self.capacity:
+            if fcntl(io.fd, F_GETFD) < 0:
+                self.strays.append(io)
+                io.flags |= STRAY
+                return 0
+            grow(self, io.fd)
+        self.mark_changed(io.fd, DOUBTED)
+        slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
+        io.next_on_fd = slot.head
+        slot.head = cython.cast(cython.pointer[PyObject], io)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def unlink(self, watcher: Watcher) -> cython.int:
+        """Take an Io out of its descriptor's chain and note the change."""
+        io: Io = cython.cast(Io, watcher)
+        if io.flags & STRAY:
+            io.flags &= ~STRAY
+            self.strays.remove(io)
+            return 0
+        self.mark_changed(io.fd, 0)
+        me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], io)
+        link: cython.pointer[cython.pointer[PyObject]] = cython.address(self.slots[io.fd].head)
+        while link[0] != me:
+            link = cython.address(cython.cast(Io, link[0]).next_on_fd)
+        link[0] = io.next_on_fd
+        io.next_on_fd = cython.NULL
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def mark_changed(self, fd: cython.int, flags: cython.int) -> cython.int:
+        slot: cython.pointer[Descriptor] = cython.address(self.slots[fd])
+        if not slot.flags & CHANGED:
+            if self.change_count == self.change_capacity:
+                grow_changes(self)
+            self.changes[self.change_count] = fd
+            self.change_count += 1
+        slot.flags |= CHANGED | flags
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def mark_all_changed(self) -> cython.int:
+        """After the kernel's side is lost: nothing is registered, all is to be told anew."""
+        fd: cython.int
+        for fd in range(self.capacity):
+            self.slots[fd].registered = 0
+            self.slots[fd].wanted = 0
+            if self.slots[fd].head != cython.NULL:
+                self.mark_changed(fd, DOUBTED)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def watched_events(self, fd: cython.int) -> cython.int:
+        """The events that any watcher of the descriptor asks for."""
+        events: cython.int = 0
+        io: cython.pointer[PyObject] = self.slots[fd].head
+        while io != cython.NULL:
+            events |= cython.cast(Io, io).extra
+            io = cython.cast(Io, io).next_on_fd
+        return events
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def hand_over(self, backend: Backend) -> cython.void:
+        """Tell the backend of all changes, up to one that it refuses (backend.refused_fd).
+
+        The refused change and those after it stay listed.
+        """
+        done: cython.int = 0
+        while done < self.change_count:
+            fd: cython.int = self.changes[done]
+            slot: cython.pointer[Descriptor] = cython.address(self.slots[fd])
+            events: cython.int = self.watched_events(fd)
+            if events != slot.wanted or (events and slot.flags & DOUBTED):
+                error: cython.int = backend.modify(fd, slot.wanted, events)
+                if error:
+                    backend.refuse(fd, error)
+                    break
+            slot.wanted = cython.cast(cython.uchar, events)
+            slot.flags = 0
+            done += 1
+        self.change_count -= done
+        if self.change_count:
+            memmove(
+                self.changes,
+                cython.address(self.changes[done]),
+                self.change_count * cython.sizeof(cython.int),
+            )
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report(
+        self, fd: cython.int, revents: cython.int, pending: PendingQueue
+    ) -> cython.int:
+        """The kernel says that revents happened: queue the watchers that ask for them.
+
+        What is said of a descriptor that changed since the kernel was last told
+        may be about another file, so it is dropped; events are level-triggered
+        and come again.
+        """
+        if self.slots[fd].flags & CHANGED:
+            return 0
+        return self.feed(fd, revents, pending)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def feed(self, fd: cython.int, revents: cython.int, pending: PendingQueue) -> cython.int:
+        """Queue the watchers of fd that ask for any of revents."""
+        io: cython.pointer[PyObject] = self.slots[fd].head
+        wanted: cython.int
+        while io != cython.NULL:
+            wanted = cython.cast(Io, io).extra & revents
+            if wanted:
+                pending.push(cython.cast(Io, io), wanted)
+            io = cython.cast(Io, io).next_on_fd
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def verify(self) -> cython.int:
+        fd: cython.int
+        listed: cython.int = 0
+        for fd in range(self.capacity):
+            if self.slots[fd].flags & CHANGED:
+                listed += 1
+            elif self.slots[fd].wanted != self.watched_events(fd):
+                raise Error(f"descriptor table: the events wanted of {fd} are out of date")
+            io: cython.pointer[PyObject] = self.slots[fd].head
+            while io != cython.NULL:
+                watcher: Io = cython.cast(Io, io)
+                if watcher.fd != fd:
+                    raise Error(f"descriptor table: {watcher!r} is in the chain of {fd}")
+                if watcher.seat == 0:
+                    raise Error(f"descriptor table: {watcher!r} is not owned by the loop")
+                io = watcher.next_on_fd
+        if listed != self.change_count:
+            raise Error("descriptor table: the list of changes is wrong")
+        for listed in range(self.change_count):
+            if not self.slots[self.changes[listed]].flags & CHANGED:
+                raise Error("descriptor table: a change is listed twice")
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def grow(table: DescriptorTable, fd: cython.int) -> cython.int:
+    """Make room for fd, an open file: the table stays within what the process may open."""
+    capacity: cython.int = table.capacity + table.capacity // 2
+    if capacity < 64:
+        capacity = 64
+    if capacity <= fd:
+        capacity = fd + 1
+    slots = cython.cast(
+        cython.pointer[Descriptor],
+        PyMem_RawRealloc(
+            table.slots, cython.cast(cython.size_t, capacity) * cython.sizeof(Descriptor)
+        ),
+    )
+    if slots == cython.NULL:
+        raise MemoryError("no memory for descriptors")
+    memset(
+        cython.address(slots[table.capacity]),
+        0,
+        cython.cast(cython.size_t, capacity - table.capacity) * cython.sizeof(Descriptor),
+    )
+    table.slots = slots
+    table.capacity = capacity
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def grow_changes(table: DescriptorTable) -> cython.int:
+    capacity: cython.int = table.change_capacity * 2 if table.change_capacity else 16
+    changes = cython.cast(
+        cython.p_int, PyMem_RawRealloc(table.changes, capacity * cython.sizeof(cython.int))
+    )
+    if changes == cython.NULL:
+        raise MemoryError("no memory for descriptors")
+    table.changes = changes
+    table.change_capacity = capacity
+    return 0

@@ -1,0 +1,233 @@
+"""The times at which watchers are due: a heap with four children a node.
+
+Invariants:
+- No node is due before its parent. Nodes hold the time themselves, so that
+  comparing does not touch the watchers.
+- ``nodes[watcher.position].watcher is watcher`` for each watcher in the heap.
+- Nodes borrow their watchers, which are active and so owned by the roster.
+- Among equal times the order is the one that libev's heap gives, which ported
+  programs may have come to rely on.
+"""
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.clock import FOREVER, nanoseconds
+from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.libc.stdlib import qsort
+
+from everloop.errors import Error
+
+
+@cython.final
+@cython.cclass
+class Heap:
+    def __dealloc__(self):
+        PyMem_RawFree(self.nodes)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def add(self, watcher: Watcher, at: nanoseconds) -> cython.int:
+        if self.count == self.capacity:
+            grow(self)
+        self.put_back(watcher, at)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def put_back(self, watcher: Watcher, at: nanoseconds) -> cython.void:
+        """As add, for a watcher whose node was taken and whose room is still there."""
+        node: HeapNode
+        node.at = at
+        node.watcher = cython.cast(cython.pointer[PyObject], watcher)
+        self.count += 1
+        sift_up(self.nodes, self.count - 1, node)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def remove(self, watcher: Watcher) -> cython.void:
+        place: cython.uint = watcher.position
+        self.count -= 1
+        if place < self.count:
+            settle(self.nodes, self.count, place, self.nodes[self.count])
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def move(self, watcher: Watcher, at: nanoseconds) -> cython.void:
+        """Give a watcher in the heap another time."""
+        node: HeapNode = self.nodes[watcher.position]
+        node.at = at
+        settle(self.nodes, self.count, watcher.position, node)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def delay(self, delta: nanoseconds) -> cython.void:
+        """Move all times by delta, which leaves their order as it is."""
+        place: cython.uint
+        for place in range(self.count):
+            if self.nodes[place].at < FOREVER - delta:
+                self.nodes[place].at += delta
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def rebuild(self) -> cython.void:
+        """Restore the order after times were changed in place."""
+        place: cython.uint = self.count
+        while place:
+            place -= 1
+            sift_down(self.nodes, self.count, place, self.nodes[place])
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def count_due(self, now: nanoseconds, limit: cython.uint) -> cython.uint:
+        """How many are due at now, or about limit if there are more."""
+        return due_below(self.nodes, self.count, 0, now, limit)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def take_due(self, now: nanoseconds, due: cython.pointer[HeapNode]) -> cython.uint:
+        """Move all nodes that are due to due, which has room, in the order of time.
+
+        For when many are due at once: one sort of what is due and one pass over
+        the rest, where taking them one by one would rearrange the heap each time.
+        """
+        taken: cython.uint = 0
+        kept: cython.uint = 0
+        place: cython.uint
+        for place in range(self.count):
+            if self.nodes[place].at <= now:
+                due[taken] = self.nodes[place]
+                taken += 1
+            else:
+                self.nodes[kept] = self.nodes[place]
+                kept += 1
+        self.count = kept
+        self.rebuild()
+        for place in range(1, taken):
+            if due[place].at < due[place - 1].at:
+                qsort(due, taken, cython.sizeof(HeapNode), compare)
+                break
+        return taken
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def verify(self) -> cython.int:
+        place: cython.uint
+        for place in range(self.count):
+            watcher: Watcher = cython.cast(Watcher, self.nodes[place].watcher)
+            if watcher.position != place:
+                raise Error(f"heap: {watcher!r} does not know its node")
+            if watcher.seat == 0:
+                raise Error(f"heap: {watcher!r} is not owned by the loop")
+            if place and self.nodes[(place - 1) // 4].at > self.nodes[place].at:
+                raise Error(f"heap: {watcher!r} is due before its parent")
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def grow(heap: Heap) -> cython.int:
+    capacity: cython.uint = heap.capacity + heap.capacity // 2 + 16
+    nodes = cython.cast(
+        cython.pointer[HeapNode],
+        PyMem_RawRealloc(heap.nodes, capacity * cython.sizeof(HeapNode)),
+    )
+    if nodes == cython.NULL:
+        raise MemoryError("no memory for timers")
+    heap.nodes = nodes
+    heap.capacity = capacity
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def put(nodes: cython.pointer[HeapNode], place: cython.uint, node: HeapNode) -> cython.void:
+    nodes[place] = node
+    cython.cast(Watcher, node.watcher).position = place
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def sift_up(nodes: cython.pointer[HeapNode], place: cython.uint, node: HeapNode) -> cython.void:
+    """Put node at place or above, where it is not due before its parent."""
+    parent: cython.uint
+    while place:
+        parent = (place - 1) // 4
+        if nodes[parent].at <= node.at:
+            break
+        put(nodes, place, nodes[parent])
+        place = parent
+    put(nodes, place, node)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def sift_down(
+    nodes: cython.pointer[HeapNode], count: cython.uint, place: cython.uint, node: HeapNode
+) -> cython.void:
+    """Put node at place or below, where none of its children is due before it."""
+    child: cython.uint
+    best: cython.uint
+    end: cython.uint
+    while True:
+        best = place * 4 + 1
+        if best >= count:
+            break
+        end = best + 4
+        if end > count:
+            end = count
+        child = best + 1
+        while child < end:
+            if nodes[child].at < nodes[best].at:
+                best = child
+            child += 1
+        if node.at <= nodes[best].at:
+            break
+        put(nodes, place, nodes[best])
+        place = best
+    put(nodes, place, node)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def settle(
+    nodes: cython.pointer[HeapNode], count: cython.uint, place: cython.uint, node: HeapNode
+) -> cython.void:
+    """Put node at place, above or below, whichever its time asks for."""
+    if place and node.at <= nodes[(place - 1) // 4].at:
+        sift_up(nodes, place, node)
+    else:
+        sift_down(nodes, count, place, node)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def due_below(
+    nodes: cython.pointer[HeapNode],
+    count: cython.uint,
+    place: cython.uint,
+    now: nanoseconds,
+    limit: cython.uint,
+) -> cython.uint:
+    """How many nodes are due at place and below: only children of due ones can be."""
+    if place >= count or nodes[place].at > now:
+        return 0
+    due: cython.uint = 1
+    child: cython.uint
+    for child in range(place * 4 + 1, place * 4 + 5):
+        if due >= limit:
+            break
+        due += due_below(nodes, count, child, now, limit - due)
+    return due
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def compare(
+    left: cython.pointer[cython.const[cython.void]],
+    right: cython.pointer[cython.const[cython.void]],
+) -> cython.int:
+    a: nanoseconds = cython.cast(cython.pointer[HeapNode], left).at
+    b: nanoseconds = cython.cast(cython.pointer[HeapNode], right).at
+    return (a > b) - (a < b)

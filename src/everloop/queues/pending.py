@@ -1,0 +1,133 @@
+"""The events that wait for their callbacks: one stack a priority.
+
+Every event of every kind comes through here, and callbacks are called from
+here only: that is what makes it safe for a callback to stop any watcher.
+
+Invariants:
+- A watcher has at most one entry; ``watcher.slot - 1`` is its index in the lane
+  of its rank, and ``slot == 0`` means that it has none. Feeding it again adds
+  bits to its entry.
+- Entries borrow their watchers. The loop's roster owns each watcher that has
+  an entry, and takes the entry back before it lets a watcher go.
+- Within a lane the last one in is the first one out, as in libev.
+- No lane above ``cursor`` has entries.
+"""
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.watcher import Watcher
+
+from everloop.errors import Error
+
+
+@cython.final
+@cython.cclass
+class PendingQueue:
+    def __dealloc__(self):
+        rank: cython.int
+        for rank in range(LANES):
+            PyMem_RawFree(self.lanes[rank].events)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def push(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Add revents to the watcher's entry, which is made if it has none."""
+        lane: cython.pointer[Lane] = cython.address(self.lanes[watcher.rank])
+        if watcher.slot:
+            lane.events[watcher.slot - 1].revents |= revents
+            return 0
+        if lane.count == lane.capacity:
+            grow(lane)
+        lane.events[lane.count].watcher = cython.cast(cython.pointer[PyObject], watcher)
+        lane.events[lane.count].revents = revents
+        lane.count += 1
+        watcher.slot = lane.count
+        self.total += 1
+        if watcher.rank > self.cursor:
+            self.cursor = watcher.rank
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def pop(self) -> PendingEvent:
+        """The next entry, of the highest priority; there must be one."""
+        while self.lanes[self.cursor].count == 0:
+            self.cursor -= 1
+        lane: cython.pointer[Lane] = cython.address(self.lanes[self.cursor])
+        lane.count -= 1
+        self.total -= 1
+        return lane.events[lane.count]
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def take_back(self, watcher: Watcher) -> cython.int:
+        """Remove the watcher's entry; its revents, or 0 if there was none."""
+        if watcher.slot == 0:
+            return 0
+        event: cython.pointer[PendingEvent] = cython.address(
+            self.lanes[watcher.rank].events[watcher.slot - 1]
+        )
+        event.watcher = cython.NULL
+        watcher.slot = 0
+        return event.revents
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def busy_from(self, rank: cython.int) -> cython.bint:
+        """Whether anything of this rank or above is pending."""
+        while rank < LANES:
+            if self.lanes[rank].count:
+                return True
+            rank += 1
+        return False
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def clear(self) -> cython.void:
+        """Forget all entries; their watchers must still be alive."""
+        rank: cython.int
+        i: cython.uint
+        for rank in range(LANES):
+            for i in range(self.lanes[rank].count):
+                if self.lanes[rank].events[i].watcher != cython.NULL:
+                    cython.cast(Watcher, self.lanes[rank].events[i].watcher).slot = 0
+            self.lanes[rank].count = 0
+        self.total = 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def verify(self) -> cython.int:
+        rank: cython.int
+        i: cython.uint
+        total: cython.uint = 0
+        for rank in range(LANES):
+            total += self.lanes[rank].count
+            if rank > self.cursor and self.lanes[rank].count:
+                raise Error("pending queue: a lane above the cursor has events")
+            for i in range(self.lanes[rank].count):
+                if self.lanes[rank].events[i].watcher == cython.NULL:
+                    continue
+                watcher: Watcher = cython.cast(Watcher, self.lanes[rank].events[i].watcher)
+                if watcher.slot != i + 1 or watcher.rank != rank:
+                    raise Error(f"pending queue: {watcher!r} does not know its entry")
+                if watcher.seat == 0 and watcher.loop is not None:
+                    raise Error(f"pending queue: {watcher!r} is not owned by the loop")
+        if total != self.total:
+            raise Error("pending queue: the total does not match the lanes")
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def grow(lane: cython.pointer[Lane]) -> cython.int:
+    capacity: cython.uint = lane.capacity * 2 if lane.capacity else 16
+    events = cython.cast(
+        cython.pointer[PendingEvent],
+        PyMem_RawRealloc(lane.events, capacity * cython.sizeof(PendingEvent)),
+    )
+    if events == cython.NULL:
+        raise MemoryError("no memory for pending events")
+    lane.events = events
+    lane.capacity = capacity
+    return 0

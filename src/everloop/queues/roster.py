@@ -1,0 +1,87 @@
+"""Who owns the watchers that the loop's arrays point to.
+
+A watcher is aboard while it is active or pending. The arrays of the hot path
+hold borrowed pointers, which the garbage collector can't see; the list here
+holds the references, which it can.
+
+Invariants:
+- ``seats[watcher.seat - 1] is watcher`` for each watcher aboard; ``seat == 0``
+  for all others.
+- Seats keep the order of boarding. A seat left in the middle stays empty
+  (None) until half of them are, then all move up. The last seat is never empty.
+- Whoever makes a watcher leave holds a reference to it: no watcher dies, and
+  so no foreign code runs, inside these functions.
+"""
+
+import cython
+from cython.cimports.everloop.watcher import Watcher
+
+from everloop.errors import Error
+
+
+@cython.final
+@cython.cclass
+class Roster:
+    def __cinit__(self):
+        self.seats = []
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def board(self, watcher: Watcher) -> cython.int:
+        """Own the watcher; nothing if it is aboard already."""
+        if watcher.seat == 0:
+            self.seats.append(watcher)
+            watcher.seat = cython.cast(cython.uint, len(self.seats))
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def leave(self, watcher: Watcher) -> cython.int:
+        """Own the watcher no longer; nothing if it is not aboard."""
+        if watcher.seat == 0:
+            return 0
+        place: cython.Py_ssize_t = watcher.seat - 1
+        watcher.seat = 0
+        if place == len(self.seats) - 1:
+            self.seats.pop()
+            while self.empty and self.seats[len(self.seats) - 1] is None:
+                self.seats.pop()
+                self.empty -= 1
+            return 0
+        self.seats[place] = None
+        self.empty += 1
+        if self.empty > 32 and self.empty * 2 > len(self.seats):
+            move_up(self)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def verify(self) -> cython.int:
+        place: cython.Py_ssize_t
+        empty: cython.Py_ssize_t = 0
+        for place in range(len(self.seats)):
+            if self.seats[place] is None:
+                empty += 1
+                continue
+            watcher: Watcher = self.seats[place]
+            if watcher.seat != place + 1:
+                raise Error(f"roster: {watcher!r} does not know its seat")
+            if not watcher.flags and watcher.slot == 0:
+                raise Error(f"roster: {watcher!r} is neither active nor pending")
+        if empty != self.empty:
+            raise Error("roster: the count of empty seats is wrong")
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def move_up(roster: Roster) -> cython.int:
+    """Close the gaps, keeping the order."""
+    seated: list = [watcher for watcher in roster.seats if watcher is not None]
+    place: cython.Py_ssize_t
+    for place in range(len(seated)):
+        watcher: Watcher = seated[place]
+        watcher.seat = cython.cast(cython.uint, place + 1)
+    roster.seats = seated
+    roster.empty = 0
+    return 0

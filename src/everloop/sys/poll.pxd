@@ -1,0 +1,18 @@
+from posix.time cimport timespec
+
+cdef extern from "poll.h" nogil:
+    enum:
+        POLLIN
+        POLLOUT
+        POLLERR
+        POLLHUP
+        POLLNVAL
+
+    struct pollfd:
+        int fd
+        short events
+        short revents
+
+    ctypedef unsigned long nfds_t
+
+    int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const void* sigmask)

@@ -1,0 +1,34 @@
+# The parts of CPython's C interface that Cython does not declare, or declares
+# at a higher cost.
+from cpython.object cimport PyObject
+
+cdef extern from "Python.h":
+    size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    PyObject* PyObject_Vectorcall(
+        PyObject* callable, PyObject** args, size_t nargsf, PyObject* kwnames
+    )
+    PyObject* PyLong_FromLong(long value)
+    void PyErr_WriteUnraisable(PyObject* obj)
+    void PyErr_SetObject(PyObject* type, PyObject* value)
+    PyObject* PyErr_Occurred()
+    int PyErr_CheckSignals() except -1
+    int PyObject_AsFileDescriptor(object file) except -1
+    int PyObject_GenericSetAttr(PyObject* obj, PyObject* name, PyObject* value) except -1
+    unsigned long PyThread_get_thread_ident()
+    int Py_EnterRecursiveCall(const char* where) except -1
+    void Py_LeaveRecursiveCall()
+    Py_ssize_t Py_REFCNT(PyObject* obj)
+    void Py_INCREF(PyObject* obj)
+    void Py_DECREF(PyObject* obj)
+
+    bint PyIndex_Check(object obj)
+    bint PyFunction_Check(object obj)
+    PyObject* PyFunction_GET_CODE(object function)
+    bint PyMethod_Check(object obj)
+    PyObject* PyMethod_GET_FUNCTION(object method)
+    int CO_GENERATOR
+    int CO_COROUTINE
+    int CO_ASYNC_GENERATOR
+
+    ctypedef struct PyCodeObject:
+        int co_flags

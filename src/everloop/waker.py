@@ -1,0 +1,57 @@
+"""Waker: gets a loop out of its wait, from another thread or a signal handler."""
+
+import cython
+from cython.cimports.everloop.sys.eventfd import (
+    EFD_CLOEXEC,
+    EFD_NONBLOCK,
+    eventfd,
+    eventfd_read,
+    eventfd_write,
+)
+from cython.cimports.libc.errno import errno
+from cython.cimports.libc.stdint import uint64_t
+from cython.cimports.posix.unistd import close
+
+
+@cython.final
+@cython.cclass
+class Waker:
+    """An eventfd(2), watched by the loop's backend."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        self.close()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def open(self) -> cython.int:
+        self.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+        if self.fd < 0:
+            raise OSError(errno, "the loop's eventfd can't be opened")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def close(self) -> cython.void:
+        if self.fd >= 0:
+            close(self.fd)
+        self.fd = -1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def wake(self) -> cython.void:
+        """Make the descriptor readable. Safe in a signal handler: one system call."""
+        saved: cython.int = errno
+        eventfd_write(self.fd, 1)
+        cython.address(errno)[0] = saved
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def drain(self) -> cython.void:
+        """Make it unreadable again."""
+        count: uint64_t
+        eventfd_read(self.fd, cython.address(count))

@@ -1,0 +1,23 @@
+from everloop.loop cimport Loop
+
+cdef enum WatcherFlag:
+    ACTIVE = 1  # started and not stopped: the loop watches for its event
+    FED = 2     # fed while inactive: dies with its last reference outside the loop
+    STRAY = 4   # an Io among the descriptor table's strays
+
+cdef class Watcher:
+    cdef object __weakref__
+    cdef readonly Loop loop      # None until __init__ has succeeded
+    cdef object _callback
+    cdef public object data
+    cdef unsigned int slot       # place in its lane of the pending queue + 1, or 0
+    cdef unsigned int seat       # place in the loop's roster + 1, or 0
+    cdef unsigned int position   # place in the structure that its kind is kept in
+    cdef unsigned char rank      # priority - EV_MINPRI: the lane for its events
+    cdef unsigned char flags     # WatcherFlag
+    cdef unsigned char extra     # bits of its kind's own
+
+cdef int set_up(Watcher self, Loop loop, object callback, object data, object priority) except -1
+cdef int check_inactive(Watcher self, str action) except -1
+cdef Loop usable_loop(Watcher self)
+cdef object check_callback(object callback)

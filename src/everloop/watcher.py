@@ -1,0 +1,215 @@
+"""Watcher: what the watchers of every kind share."""
+
+from types import GetSetDescriptorType
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.constants import EV_MAXPRI, EV_MINPRI
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.python import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    PyCodeObject,
+    PyFunction_Check,
+    PyFunction_GET_CODE,
+    PyMethod_Check,
+    PyMethod_GET_FUNCTION,
+    PyObject_GenericSetAttr,
+)
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class Watcher:
+    """What the watchers of every kind share; not to be made itself.
+
+    A watcher belongs to one loop. It is active between `start` and `stop`; while
+    it is, the loop keeps it alive and calls ``callback(watcher, revents)`` when
+    its event happens.
+    """
+
+    def __init__(
+        self, loop: Loop, callback: object, data: object = None, priority: object = 0
+    ):
+        if type(self) is Watcher:
+            raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
+        set_up(self, loop, callback, data, priority)
+
+    def start(self):
+        raise TypeError(f"{type(self).__name__} is not a kind of watcher that can be started")
+
+    def stop(self):
+        raise TypeError(f"{type(self).__name__} is not a kind of watcher that can be stopped")
+
+    @cython.always_allow_keywords(False)
+    def clear(self) -> int:
+        """Take back the watcher's pending event, if it has one.
+
+        Returns the bits of that event, or 0. The callback is not called.
+        """
+        if self.loop is None:
+            return 0
+        return self.loop.take_back(self)
+
+    def feed(self, revents) -> None:
+        """Queue an event as if it had happened; the watcher need not be active.
+
+        revents: the bits to pass to the callback; they add to a pending event's.
+        A watcher that is fed while inactive is not kept alive by that.
+        """
+        bits: cython.int = whole("revents", revents)
+        usable_loop(self).feed(self, bits)
+
+    def invoke(self, revents) -> None:
+        """Call the callback now, with these revents, and change nothing else.
+
+        An exception in it is treated as one in a callback that the loop calls:
+        reported, or raised from here if it is fatal.
+        """
+        bits: cython.int = whole("revents", revents)
+        loop: Loop = usable_loop(self)
+        loop.nest()
+        try:
+            loop.call(self, bits)
+        finally:
+            loop.unnest()
+
+    @property
+    def active(self) -> bool:
+        """Whether the watcher has been started and not stopped. Read only."""
+        return self.flags & ACTIVE != 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether an event waits for the callback to be called. Read only."""
+        return self.slot != 0
+
+    @property
+    def callback(self):
+        """Called as ``callback(watcher, revents)``. May be replaced at any time."""
+        return self._callback
+
+    @callback.setter
+    def callback(self, callback):
+        self._callback = check_callback(callback)
+
+    @property
+    def priority(self) -> int:
+        """From EV_MINPRI to EV_MAXPRI; of what is pending, the highest goes first.
+
+        Values out of range are clamped. Raises Error when set while the watcher
+        is active or pending.
+        """
+        return cython.cast(cython.int, self.rank) + EV_MINPRI
+
+    @priority.setter
+    def priority(self, priority):
+        rank: cython.uchar = rank_of(priority)
+        if self.flags & ACTIVE or self.slot:
+            raise Error(f"priority can't be changed while {self!r} is active or pending")
+        self.rank = rank
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop()
+
+    def __delattr__(self, name):
+        if type(getattr(type(self), name, None)) is GetSetDescriptorType:
+            raise TypeError(f"attribute {name!r} of {type(self).__name__} can't be deleted")
+        PyObject_GenericSetAttr(
+            cython.cast(cython.pointer[PyObject], self),
+            cython.cast(cython.pointer[PyObject], name),
+            cython.NULL,
+        )
+
+    def __repr__(self):
+        state = "active" if self.flags & ACTIVE else "stopped"
+        if self.slot:
+            state += ", pending"
+        priority = f", priority {self.priority}" if self.priority else ""
+        name = getattr(self._callback, "__qualname__", None) or type(self._callback).__name__
+        detail = self._describe()
+        return f"<{type(self).__name__}{detail and ' ' + detail} {state}{priority}, calls {name}>"
+
+    def _describe(self) -> str:
+        """What __repr__ says of the kind's own arguments."""
+        return ""
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_up(
+    self: Watcher, loop: Loop, callback: object, data: object, priority: object
+) -> cython.int:
+    """The common part of every __init__: all is checked before anything is changed."""
+    if loop is None:
+        raise TypeError("loop must be a Loop, not None")
+    if callback is not None:
+        check_callback(callback)
+    rank: cython.uchar = -EV_MINPRI
+    if priority is not None:
+        rank = rank_of(priority)
+    if self.loop is not None:
+        check_inactive(self, "__init__() can't be called")
+        self.loop.take_back(self)
+    loop.check_open()
+    self.loop = loop
+    self._callback = callback
+    self.data = data
+    self.rank = rank
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_inactive(self: Watcher, action: str) -> cython.int:
+    if self.flags & ACTIVE:
+        raise Error(f"{action} while {self!r} is active; stop it first")
+    return 0
+
+
+@cython.cfunc
+def usable_loop(self: Watcher) -> Loop:
+    """The watcher's loop; raises Error if there is none, or if it is closed."""
+    if self.loop is None:
+        raise Error(f"{type(self).__name__}.__init__() has not been called")
+    self.loop.check_open()
+    return self.loop
+
+
+@cython.cfunc
+@cython.exceptval(255, check=True)
+def rank_of(priority: object) -> cython.uchar:
+    value: cython.int = whole("priority", priority)
+    if value < EV_MINPRI:
+        value = EV_MINPRI
+    elif value > EV_MAXPRI:
+        value = EV_MAXPRI
+    return cython.cast(cython.uchar, value - EV_MINPRI)
+
+
+@cython.cfunc
+def check_callback(callback: object) -> object:
+    """Return callback; raises TypeError if calling it would not do what it says."""
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    function: object = callback
+    if PyMethod_Check(function):
+        function = cython.cast(object, PyMethod_GET_FUNCTION(function))
+    if not PyFunction_Check(function):
+        return callback
+    code: cython.pointer[PyCodeObject] = cython.cast(
+        cython.pointer[PyCodeObject], PyFunction_GET_CODE(function)
+    )
+    if code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+        raise TypeError(
+            f"callback {callback!r} is a coroutine or generator function: "
+            "calling it would only make an object and never run its body"
+        )
+    return callback

@@ -1,0 +1,1 @@
+"""The kinds of watchers, one file each."""

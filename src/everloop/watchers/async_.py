@@ -1,0 +1,51 @@
+"""Async: another thread, or a signal handler, calls."""
+
+import cython
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+
+
+@cython.cclass
+class Async(Watcher):
+    """Calls back after `send` was called, from whatever thread.
+
+    Several sends before the loop gets to it make one call.
+    """
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Wait for sends from now on, forgetting earlier ones; nothing if active."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        loop.open_waker()
+        self.extra = 0
+        loop.asyncs.add(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.loop.asyncs.remove(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    @cython.always_allow_keywords(False)
+    def send(self):
+        """Have the loop call back, waking it if it waits.
+
+        From any thread, and from a Python signal handler. Does not block. A send
+        to a watcher that is not active has no effect but on `sent`.
+        """
+        if self.extra:
+            return
+        self.extra = 1
+        if self.flags & ACTIVE:
+            self.loop.request_wakeup()
+
+    @property
+    def sent(self) -> bool:
+        """Whether there was a send that the loop has not noted yet. Read only."""
+        return self.extra != 0

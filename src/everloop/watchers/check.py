@@ -1,0 +1,31 @@
+"""Check: just after the loop has waited."""
+
+import cython
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+
+
+@cython.cclass
+class Check(Watcher):
+    """Calls back in each pass, just after the loop has waited, first among equals.
+
+    With a Prepare watcher it goes around each wait; the two always come in pairs.
+    """
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Call back from now on; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        loop.checks.add(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.loop.checks.remove(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)

@@ -1,0 +1,37 @@
+"""Idle: there is nothing else to do."""
+
+import cython
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.queues.array import WatcherArray
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+
+
+@cython.cclass
+class Idle(Watcher):
+    """Calls back once a pass while nothing of its priority or above is pending.
+
+    Keeps the loop from waiting. Among Idle watchers only those of the highest
+    priority are called.
+    """
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Call back from now on; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        array: WatcherArray = loop.idles[self.rank]
+        array.add(self)
+        loop.idle_count += 1
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            array: WatcherArray = self.loop.idles[self.rank]
+            array.remove(self)
+            self.loop.idle_count -= 1
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)

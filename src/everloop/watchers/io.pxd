@@ -1,0 +1,10 @@
+from cpython.object cimport PyObject
+from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
+
+cdef class Io(Watcher):
+    # Watcher.extra: the events asked for.
+    cdef readonly int fd
+    cdef PyObject* next_on_fd  # Io, borrowed: the descriptor table's chain
+
+cdef Io new_io(Loop loop, object fd, object events, object callback, object data, object priority)

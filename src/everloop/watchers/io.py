@@ -1,0 +1,126 @@
+"""Io: a descriptor is readable or writable."""
+
+import cython
+from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.constants import EV_READ, EV_WRITE
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    Watcher,
+    check_inactive,
+    set_up,
+    usable_loop,
+)
+
+
+@cython.cclass
+class Io(Watcher):
+    """Calls back while a descriptor is ready to be read or written.
+
+    Level-triggered: the callback is called in each pass of the loop in which the
+    descriptor is ready. Any number of watchers may watch one descriptor; each is
+    told of the events that it asks for. Hang-up and error count as readable and
+    as writable. A file that the kernel can't wait for (a regular file) is always
+    ready.
+
+    fd: a descriptor, or an object with fileno(). The watcher keeps the number
+    only: stop it before the descriptor is closed. For a descriptor that is closed
+    or invalid, Loop.start raises OSError (EBADF) that names the watcher, after
+    stopping this one watcher.
+    events: EV_READ, EV_WRITE or both (or 0: active, but never called).
+
+    Raises TypeError or ValueError for a bad fd or bad events.
+    """
+
+    def __init__(
+        self,
+        fd,
+        events,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        init_io(self, fd, events, loop, callback, data, priority)
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Watch from the next pass on; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        loop.descriptors.link(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Watch no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.loop.descriptors.unlink(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    def set(self, fd, events) -> None:
+        """Watch another descriptor, or for other events; as in the constructor.
+
+        Raises Error while the watcher is active.
+        """
+        number: cython.int = descriptor_of(fd)
+        wanted: cython.uchar = events_of(events)
+        check_inactive(self, "set() can't be called")
+        self.fd = number
+        self.extra = wanted
+
+    @property
+    def events(self) -> int:
+        """EV_READ, EV_WRITE or both, as asked for. Read only."""
+        return self.extra
+
+    def _describe(self) -> str:
+        names = {0: "nothing", 1: "EV_READ", 2: "EV_WRITE", 3: "EV_READ|EV_WRITE"}
+        return f"fd={self.fd} {names[self.extra]}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def init_io(
+    self: Io,
+    fd: object,
+    events: object,
+    loop: Loop,
+    callback: object,
+    data: object,
+    priority: object,
+) -> cython.int:
+    number: cython.int = descriptor_of(fd)
+    wanted: cython.uchar = events_of(events)
+    set_up(self, loop, callback, data, priority)
+    self.fd = number
+    self.extra = wanted
+    return 0
+
+
+@cython.cfunc
+def new_io(
+    loop: Loop, fd: object, events: object, callback: object, data: object, priority: object
+) -> Io:
+    self: Io = Io.__new__(Io)
+    init_io(self, fd, events, loop, callback, data, priority)
+    return self
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def descriptor_of(fd: object) -> cython.int:
+    return PyObject_AsFileDescriptor(fd)
+
+
+@cython.cfunc
+@cython.exceptval(255, check=False)
+def events_of(events: object) -> cython.uchar:
+    bits: cython.int = whole("events", events)
+    if bits & ~(EV_READ | EV_WRITE):
+        raise ValueError(f"events must be EV_READ, EV_WRITE or both, not {events!r}")
+    return cython.cast(cython.uchar, bits)

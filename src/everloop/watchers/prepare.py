@@ -1,0 +1,32 @@
+"""Prepare: just before the loop waits."""
+
+import cython
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+
+
+@cython.cclass
+class Prepare(Watcher):
+    """Calls back in each pass, just before the loop works out how long to wait.
+
+    The place to start what the loop shall wait for: what a Prepare callback
+    starts counts in the same pass.
+    """
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Call back from now on; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        loop.prepares.add(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.loop.prepares.remove(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)

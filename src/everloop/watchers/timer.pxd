@@ -1,0 +1,11 @@
+from everloop.clock cimport nanoseconds
+from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
+
+cdef class Timer(Watcher):
+    # Watcher.position: its node in the loop's heap of timers, while active.
+    cdef double rest     # seconds to go, while stopped
+    cdef double _repeat  # seconds
+
+cdef Timer new_timer(Loop loop, double after, double repeat, object callback, object data, object priority)
+cdef int queue_expired(Loop loop) except -1

@@ -1,0 +1,235 @@
+"""Timer: some time has passed."""
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.everloop.clock import from_seconds, nanoseconds
+from cython.cimports.everloop.constants import EV_TIMER
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.queues.heap import Heap, HeapNode
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    Watcher,
+    check_inactive,
+    set_up,
+    usable_loop,
+)
+from cython.cimports.libc.math import isnan
+
+
+@cython.cclass
+class Timer(Watcher):
+    """Calls back after some time, once or again and again.
+
+    Times are relative to the loop's time (`Loop.now`), which is that of the last
+    wait, and follow the monotonic clock: setting the wall clock does not matter.
+    A timer never fires before its time, and at most once in a pass. A repeating
+    timer that is late is not delayed for the times after; those that it missed
+    altogether are dropped.
+
+    after: seconds until the first time; 0 or less: in the next pass.
+    repeat: seconds between later times; 0: the timer stops before its only call.
+
+    Stopping keeps the time that is left, and starting goes on with it.
+
+    Raises ValueError for a negative repeat or NaN.
+    """
+
+    def __init__(
+        self,
+        after: cython.double,
+        repeat: cython.double,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        init_timer(self, after, repeat, loop, callback, data, priority)
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Run the time that is left; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = usable_loop(self)
+        loop.timers.add(self, loop.mono + from_seconds(self.rest))
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Keep the time that is left and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.rest = seconds_left(self)
+            self.loop.timers.remove(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    def set(self, after: cython.double, repeat: cython.double) -> None:
+        """Give other times, as in the constructor. Raises Error while active."""
+        check_times(after, repeat)
+        check_inactive(self, "set() can't be called")
+        self.rest = after
+        self._repeat = repeat
+
+    @cython.always_allow_keywords(False)
+    def reset(self):
+        """Start anew with repeat as the time, or stop if repeat is 0.
+
+        Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
+        """
+        loop: Loop = usable_loop(self)
+        if self.slot:
+            loop.take_back(self)
+        if self._repeat == 0.0:
+            self.stop()
+        elif self.flags & ACTIVE:
+            loop.timers.move(self, loop.mono + from_seconds(self._repeat))
+            loop.wake_if_waiting()
+        else:
+            self.rest = self._repeat
+            loop.timers.add(self, loop.mono + from_seconds(self._repeat))
+            loop.activate(self)
+
+    @property
+    def repeat(self) -> float:
+        """Seconds between times, taken up at the next one. May be set at any time."""
+        return self._repeat
+
+    @repeat.setter
+    def repeat(self, repeat: cython.double):
+        check_times(0.0, repeat)
+        self._repeat = repeat
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the timer fires, counted from the loop's time. Read only."""
+        return seconds_left(self)
+
+    def _describe(self) -> str:
+        repeat = f" repeat={self._repeat:g}s" if self._repeat else ""
+        return f"remaining={seconds_left(self):.6g}s{repeat}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_times(after: cython.double, repeat: cython.double) -> cython.int:
+    if isnan(after):
+        raise ValueError("after must be a number of seconds, not NaN")
+    if not repeat >= 0.0:
+        raise ValueError(f"repeat must be 0 or a positive number of seconds, not {repeat!r}")
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def init_timer(
+    self: Timer,
+    after: cython.double,
+    repeat: cython.double,
+    loop: Loop,
+    callback: object,
+    data: object,
+    priority: object,
+) -> cython.int:
+    check_times(after, repeat)
+    set_up(self, loop, callback, data, priority)
+    self.rest = after
+    self._repeat = repeat
+    return 0
+
+
+@cython.cfunc
+def new_timer(
+    loop: Loop,
+    after: cython.double,
+    repeat: cython.double,
+    callback: object,
+    data: object,
+    priority: object,
+) -> Timer:
+    self: Timer = Timer.__new__(Timer)
+    init_timer(self, after, repeat, loop, callback, data, priority)
+    return self
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def seconds_left(self: Timer) -> cython.double:
+    if not self.flags & ACTIVE:
+        return self.rest
+    loop: Loop = self.loop
+    return cython.cast(cython.double, loop.timers.nodes[self.position].at - loop.mono) / 1e9
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def next_time(self: Timer, at: nanoseconds, now: nanoseconds) -> nanoseconds:
+    """When a repeating timer that was due at ``at`` is due again: after now."""
+    at += from_seconds(self._repeat)
+    return at if at > now else now + 1
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def queue_expired(loop: Loop) -> cython.int:
+    """Queue the timers that are due, and re-arm or stop them."""
+    heap: Heap = loop.timers
+    due: cython.uint = heap.count_due(loop.mono, heap.count)
+    if due == 0:
+        return 0
+    batch = cython.cast(
+        cython.pointer[HeapNode], PyMem_RawMalloc(due * cython.sizeof(HeapNode))
+    )
+    if batch == cython.NULL:
+        raise MemoryError("no memory for expired timers")
+    if due >= 64 and due >= heap.count // 8:
+        take_all(loop, batch)
+    else:
+        take_each(loop, batch)
+    # The pending queue gives back the last one first.
+    while due:
+        due -= 1
+        loop.queue.push(cython.cast(Timer, batch[due].watcher), EV_TIMER)
+    PyMem_RawFree(batch)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def take_each(loop: Loop, batch: cython.pointer[HeapNode]) -> cython.void:
+    heap: Heap = loop.timers
+    due: cython.uint = 0
+    timer: Timer
+    while heap.count and heap.nodes[0].at <= loop.mono:
+        batch[due] = heap.nodes[0]
+        timer = cython.cast(Timer, batch[due].watcher)
+        if timer._repeat > 0.0:
+            heap.move(timer, next_time(timer, batch[due].at, loop.mono))
+        else:
+            heap.remove(timer)
+            expire(loop, timer, batch[due].at)
+        due += 1
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def take_all(loop: Loop, batch: cython.pointer[HeapNode]) -> cython.void:
+    heap: Heap = loop.timers
+    due: cython.uint = heap.take_due(loop.mono, batch)
+    i: cython.uint
+    timer: Timer
+    for i in range(due):
+        timer = cython.cast(Timer, batch[i].watcher)
+        if timer._repeat > 0.0:
+            heap.put_back(timer, next_time(timer, batch[i].at, loop.mono))
+        else:
+            expire(loop, timer, batch[i].at)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def expire(loop: Loop, timer: Timer, at: nanoseconds) -> cython.void:
+    """A timer that fires once is stopped, but owned until its callback has run."""
+    timer.rest = cython.cast(cython.double, at - loop.mono) / 1e9
+    timer.flags &= ~ACTIVE
+    loop.references -= 1
