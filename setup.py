@@ -15,6 +15,7 @@ JOBS = len(os.sched_getaffinity(0))
 DIRECTIVES = {
     "language_level": 3,
     "auto_pickle": False,
+    "binding": False,
     "boundscheck": False,
     "cdivision": True,
     "embedsignature": True,

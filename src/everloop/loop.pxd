@@ -65,6 +65,8 @@ cdef class Loop:
     cdef bint reset_requested
     cdef object _callback
     cdef public object data
+    cdef int last_revents        # of the latest callback
+    cdef object last_number      # the same as a Python int
 
     # For watchers.
     cdef int check_open(self) except -1
@@ -91,7 +93,7 @@ cdef class Loop:
 
     # Steps of phases.
     cdef int invoke_pending(self) except -1
-    cdef int deliver(self, PyObject* borrowed, int revents) except -1
+    cdef int disown(self, PyObject* watcher) except -1
     cdef int serve_wakeup(self) except -1
     cdef int poll_eagerly(self) except -1
     cdef int wait_audited(self, nanoseconds timeout) except -1

@@ -37,6 +37,7 @@ from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import LANES, PendingEvent, PendingQueue
+from cython.cimports.everloop.queues.pending_inline import pop, push
 from cython.cimports.everloop.queues.roster import Roster
 from cython.cimports.everloop.sys.poll import POLLIN, pollfd, ppoll
 from cython.cimports.everloop.sys.process import getegid, geteuid, getgid, getpid, getuid
@@ -47,10 +48,9 @@ from cython.cimports.everloop.sys.python import (
     Py_LeaveRecursiveCall,
     Py_REFCNT,
     PyErr_CheckSignals,
-    PyLong_FromLong,
     PyObject_GenericSetAttr,
-    PyObject_Vectorcall,
     PyThread_get_thread_ident,
+    call_vector,
 )
 from cython.cimports.everloop.waker import Waker
 from cython.cimports.everloop.watcher import ACTIVE, FED, Watcher
@@ -249,9 +249,8 @@ class Loop:
         self.after_fork()
         if self.runs and self.thread != PyThread_get_thread_ident():
             raise Error("close() can't be called while another thread runs the loop")
-        for watcher in self.roster.seats.copy():
-            if watcher is not None:
-                retire(self, watcher)
+        for watcher in self.roster.watchers():
+            retire(self, watcher)
         self.queue.clear()
         self.state = CLOSED
         self.breaking = EVBREAK_ALL
@@ -382,7 +381,7 @@ class Loop:
     @property
     def watchers(self) -> tuple:
         """The active watchers, in the order in which they were started. Read only."""
-        return tuple([watcher for watcher in self.roster.seats if is_active(watcher)])
+        return tuple([watcher for watcher in self.roster.watchers() if is_active(watcher)])
 
     # Attributes
 
@@ -427,7 +426,7 @@ class Loop:
     @property
     def pending(self) -> int:
         """How many events wait for their callbacks. Read only."""
-        return self.queue.total
+        return self.queue.total()
 
     @property
     def iteration(self) -> int:
@@ -470,7 +469,7 @@ class Loop:
         state = "running" if self.runs else "stopped"
         return (
             f"<{type(self).__name__} {state}, {names[self.kernel.flag]}, "
-            f"{len(self.watchers)} active, {self.queue.total} pending>"
+            f"{len(self.watchers)} active, {self.queue.total()} pending>"
         )
 
     # What watchers call
@@ -511,7 +510,7 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def feed(self, watcher: Watcher, revents: cython.int) -> cython.int:
-        self.queue.push(watcher, revents)
+        push(self.queue, watcher, revents)
         if watcher.seat == 0:
             watcher.flags |= FED
             self.roster.board(watcher)
@@ -583,7 +582,7 @@ class Loop:
         """How long to wait at most."""
         if (
             flags & EVRUN_NOWAIT
-            or self.queue.total
+            or self.queue.cursor >= 0
             or self.idle_count
             or self.wakeup_requested
             or self.references <= 0
@@ -619,7 +618,7 @@ class Loop:
         if self.kernel.woken:
             self.waker.drain()
         if self.wakeup_requested:
-            self.queue.push(self.wakeup, EV_ASYNC)
+            push(self.queue, self.wakeup, EV_ASYNC)
         if self.kernel.refused_fd >= 0:
             self.raise_refused()
         return PyErr_CheckSignals()
@@ -642,7 +641,7 @@ class Loop:
             return 0
         while rank:
             rank -= 1
-            if self.queue.busy_from(rank):
+            if self.queue.cursor >= rank:
                 return 0
             array: WatcherArray = self.idles[rank]
             if array.count:
@@ -677,53 +676,54 @@ class Loop:
     def invoke_pending(self) -> cython.int:
         event: PendingEvent
         queue: PendingQueue = self.queue
-        if queue.total == 0:
-            return 0
-        self.audit_owed = True
-        while queue.total:
-            event = queue.pop()
-            if event.watcher != cython.NULL:
-                self.deliver(event.watcher, event.revents)
+        if queue.cursor >= 0:
+            self.audit_owed = True
+        while queue.cursor >= 0:
+            event = pop(queue)
+            if event.watcher == cython.NULL:
+                continue
+            watcher: Watcher = cython.cast(Watcher, event.watcher)
+            watcher.slot = 0
+            if not watcher.flags & ACTIVE and self.disown(event.watcher):
+                continue
+            self.call(watcher, event.revents)
         return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def deliver(self, borrowed: cython.pointer[PyObject], revents: cython.int) -> cython.int:
-        """Call back for an event that has left the queue."""
-        watcher: Watcher = cython.cast(Watcher, borrowed)
-        watcher.slot = 0
-        if not watcher.flags & ACTIVE:
-            fed: cython.bint = watcher.flags & FED
-            watcher.flags = 0
-            # One reference is the roster's, the other our own: nobody else is
-            # interested any more.
-            if fed and Py_REFCNT(borrowed) == 2:
-                return self.roster.leave(watcher)
-            self.roster.leave(watcher)
-        return self.call(watcher, revents)
+    def disown(self, watcher: cython.pointer[PyObject]) -> cython.int:
+        """Own a watcher no longer that is inactive and was pending.
+
+        Returns 1 if nobody else is interested in it: it was only fed, and the last
+        references are the roster's and the caller's.
+        """
+        fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
+        forgotten: cython.int = fed and Py_REFCNT(watcher) == 2
+        cython.cast(Watcher, watcher).flags = 0
+        self.roster.leave(cython.cast(Watcher, watcher))
+        return forgotten
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
         """Call the watcher's callback and deal with an exception that leaves it."""
         callback: object = watcher._callback
-        if revents < 0:
-            return raise_error_event(self, watcher)
+        if revents != self.last_revents:
+            if revents < 0:
+                return raise_error_event(self, watcher)
+            self.last_number = revents
+            self.last_revents = revents
         if callback is None:
             return self.serve_wakeup()
-        number: cython.pointer[PyObject] = PyLong_FromLong(revents)
-        if number == cython.NULL:
-            raise MemoryError
+        number: object = self.last_number
         arguments: cython.pointer[PyObject][3]
         arguments[1] = cython.cast(cython.pointer[PyObject], watcher)
-        arguments[2] = number
-        result: cython.pointer[PyObject] = PyObject_Vectorcall(
+        arguments[2] = cython.cast(cython.pointer[PyObject], number)
+        result: cython.pointer[PyObject] = call_vector(
             cython.cast(cython.pointer[PyObject], callback),
             cython.address(arguments[1]),
             2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-            cython.NULL,
         )
-        Py_DECREF(number)
         if result == cython.NULL:
             return callback_failed(self, callback)
         Py_DECREF(result)
@@ -740,7 +740,7 @@ class Loop:
             watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
             if watcher.extra:
                 watcher.extra = 0
-                self.queue.push(watcher, EV_ASYNC)
+                push(self.queue, watcher, EV_ASYNC)
         return 0
 
     # Waiting
@@ -973,7 +973,7 @@ def retire(loop: Loop, watcher: Watcher) -> cython.int:
 @cython.cfunc
 @cython.exceptval(check=False)
 def is_active(watcher: Watcher) -> cython.bint:
-    return watcher is not None and watcher.flags & ACTIVE != 0
+    return watcher.flags & ACTIVE != 0
 
 
 @cython.cfunc

@@ -19,5 +19,5 @@ cdef class Watcher:
 
 cdef int set_up(Watcher self, Loop loop, object callback, object data, object priority) except -1
 cdef int check_inactive(Watcher self, str action) except -1
-cdef Loop usable_loop(Watcher self)
+cdef int raise_unusable(Watcher self) except -1
 cdef object check_callback(object callback)

@@ -6,7 +6,7 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_MINPRI
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
@@ -61,7 +61,10 @@ class Watcher:
         A watcher that is fed while inactive is not kept alive by that.
         """
         bits: cython.int = whole("revents", revents)
-        usable_loop(self).feed(self, bits)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        loop.feed(self, bits)
 
     def invoke(self, revents) -> None:
         """Call the callback now, with these revents, and change nothing else.
@@ -70,7 +73,9 @@ class Watcher:
         reported, or raised from here if it is fatal.
         """
         bits: cython.int = whole("revents", revents)
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.nest()
         try:
             loop.call(self, bits)
@@ -175,12 +180,13 @@ def check_inactive(self: Watcher, action: str) -> cython.int:
 
 
 @cython.cfunc
-def usable_loop(self: Watcher) -> Loop:
-    """The watcher's loop; raises Error if there is none, or if it is closed."""
+@cython.exceptval(-1, check=False)
+def raise_unusable(self: Watcher) -> cython.int:
+    """For a watcher without a loop, or whose loop is not open."""
     if self.loop is None:
         raise Error(f"{type(self).__name__}.__init__() has not been called")
     self.loop.check_open()
-    return self.loop
+    return 0
 
 
 @cython.cfunc

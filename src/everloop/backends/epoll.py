@@ -202,7 +202,7 @@ class EpollBackend(Backend):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def report(self, event: cython.pointer[epoll_event]) -> cython.int:
-        fd: cython.int = cython.cast(cython.int, event.data.u64 & 0xFFFFFFFF)
+        fd: cython.int = cython.cast(cython.int, cython.cast(uint32_t, event.data.u64))
         if fd == self.wake_fd:
             self.woken = True
             return 0

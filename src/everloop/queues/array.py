@@ -11,6 +11,7 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.queues.pending import PendingQueue
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -44,7 +45,7 @@ class WatcherArray:
     def feed_all(self, pending: PendingQueue, revents: cython.int) -> cython.int:
         i: cython.uint
         for i in range(self.count):
-            pending.push(cython.cast(Watcher, self.watchers[i]), revents)
+            push(pending, cython.cast(Watcher, self.watchers[i]), revents)
         return 0
 
     @cython.cfunc

@@ -20,6 +20,7 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.queues.pending import PendingQueue
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_GETFD, fcntl
 from cython.cimports.everloop.watcher import STRAY, Watcher
 from cython.cimports.everloop.watchers.io import Io
@@ -160,7 +161,7 @@ class DescriptorTable:
         while io != cython.NULL:
             wanted = cython.cast(Io, io).extra & revents
             if wanted:
-                pending.push(cython.cast(Io, io), wanted)
+                push(pending, cython.cast(Io, io), wanted)
             io = cython.cast(Io, io).next_on_fd
         return 0
 

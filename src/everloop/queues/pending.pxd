@@ -15,12 +15,12 @@ cdef struct Lane:
 
 cdef class PendingQueue:
     cdef Lane lanes[LANES]
-    cdef int cursor             # no lane above this one has events
-    cdef unsigned int total     # events in all lanes, taken back ones included
+    cdef int cursor  # the highest lane that has events, or -1
 
-    cdef int push(self, Watcher watcher, int revents) except -1
-    cdef PendingEvent pop(self) noexcept
+    cdef unsigned int total(self) noexcept
     cdef int take_back(self, Watcher watcher) noexcept
-    cdef bint busy_from(self, int rank) noexcept
     cdef void clear(self) noexcept
     cdef int verify(self) except -1
+    cdef void lower_cursor(self) noexcept
+
+cdef int grow(Lane* lane) except -1

@@ -10,7 +10,10 @@ Invariants:
 - Entries borrow their watchers. The loop's roster owns each watcher that has
   an entry, and takes the entry back before it lets a watcher go.
 - Within a lane the last one in is the first one out, as in libev.
-- No lane above ``cursor`` has entries.
+- ``cursor`` is the highest lane that has entries, or -1.
+
+The operations that every event goes through, `push` and `pop`, are inline: see
+pending_inline.pxd.
 """
 
 import cython
@@ -24,40 +27,23 @@ from everloop.errors import Error
 @cython.final
 @cython.cclass
 class PendingQueue:
+    def __cinit__(self):
+        self.cursor = -1
+
     def __dealloc__(self):
         rank: cython.int
         for rank in range(LANES):
             PyMem_RawFree(self.lanes[rank].events)
 
     @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def push(self, watcher: Watcher, revents: cython.int) -> cython.int:
-        """Add revents to the watcher's entry, which is made if it has none."""
-        lane: cython.pointer[Lane] = cython.address(self.lanes[watcher.rank])
-        if watcher.slot:
-            lane.events[watcher.slot - 1].revents |= revents
-            return 0
-        if lane.count == lane.capacity:
-            grow(lane)
-        lane.events[lane.count].watcher = cython.cast(cython.pointer[PyObject], watcher)
-        lane.events[lane.count].revents = revents
-        lane.count += 1
-        watcher.slot = lane.count
-        self.total += 1
-        if watcher.rank > self.cursor:
-            self.cursor = watcher.rank
-        return 0
-
-    @cython.cfunc
     @cython.exceptval(check=False)
-    def pop(self) -> PendingEvent:
-        """The next entry, of the highest priority; there must be one."""
-        while self.lanes[self.cursor].count == 0:
-            self.cursor -= 1
-        lane: cython.pointer[Lane] = cython.address(self.lanes[self.cursor])
-        lane.count -= 1
-        self.total -= 1
-        return lane.events[lane.count]
+    def total(self) -> cython.uint:
+        """How many entries there are, taken back ones included."""
+        count: cython.uint = 0
+        rank: cython.int
+        for rank in range(LANES):
+            count += self.lanes[rank].count
+        return count
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -74,13 +60,10 @@ class PendingQueue:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def busy_from(self, rank: cython.int) -> cython.bint:
-        """Whether anything of this rank or above is pending."""
-        while rank < LANES:
-            if self.lanes[rank].count:
-                return True
-            rank += 1
-        return False
+    def lower_cursor(self) -> cython.void:
+        """Move the cursor down to the highest lane that has entries."""
+        while self.cursor >= 0 and self.lanes[self.cursor].count == 0:
+            self.cursor -= 1
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -93,16 +76,16 @@ class PendingQueue:
                 if self.lanes[rank].events[i].watcher != cython.NULL:
                     cython.cast(Watcher, self.lanes[rank].events[i].watcher).slot = 0
             self.lanes[rank].count = 0
-        self.total = 0
+        self.cursor = -1
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def verify(self) -> cython.int:
         rank: cython.int
         i: cython.uint
-        total: cython.uint = 0
+        if self.cursor >= 0 and self.lanes[self.cursor].count == 0:
+            raise Error("pending queue: the lane at the cursor is empty")
         for rank in range(LANES):
-            total += self.lanes[rank].count
             if rank > self.cursor and self.lanes[rank].count:
                 raise Error("pending queue: a lane above the cursor has events")
             for i in range(self.lanes[rank].count):
@@ -113,8 +96,6 @@ class PendingQueue:
                     raise Error(f"pending queue: {watcher!r} does not know its entry")
                 if watcher.seat == 0 and watcher.loop is not None:
                     raise Error(f"pending queue: {watcher!r} is not owned by the loop")
-        if total != self.total:
-            raise Error("pending queue: the total does not match the lanes")
         return 0
 
 

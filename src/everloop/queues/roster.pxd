@@ -1,9 +1,11 @@
 from everloop.watcher cimport Watcher
 
 cdef class Roster:
-    cdef list seats   # watchers in the order of boarding; None: an empty seat
-    cdef Py_ssize_t empty
+    cdef list seats          # watchers in the order of boarding, then None
+    cdef Py_ssize_t taken    # seats up to and with the last one that is taken
+    cdef Py_ssize_t empty    # seats among those that were left
 
     cdef int board(self, Watcher watcher) except -1
     cdef int leave(self, Watcher watcher) except -1
+    cdef list watchers(self)
     cdef int verify(self) except -1

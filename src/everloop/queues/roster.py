@@ -7,8 +7,9 @@ holds the references, which it can.
 Invariants:
 - ``seats[watcher.seat - 1] is watcher`` for each watcher aboard; ``seat == 0``
   for all others.
-- Seats keep the order of boarding. A seat left in the middle stays empty
-  (None) until half of them are, then all move up. The last seat is never empty.
+- Seats are taken in the order of boarding. One left in the middle stays empty
+  (None) until half of them are, then all move up. The last taken one is never
+  empty, those beyond it all are.
 - Whoever makes a watcher leave holds a reference to it: no watcher dies, and
   so no foreign code runs, inside these functions.
 """
@@ -29,9 +30,13 @@ class Roster:
     @cython.exceptval(-1, check=False)
     def board(self, watcher: Watcher) -> cython.int:
         """Own the watcher; nothing if it is aboard already."""
-        if watcher.seat == 0:
-            self.seats.append(watcher)
-            watcher.seat = cython.cast(cython.uint, len(self.seats))
+        if watcher.seat:
+            return 0
+        if self.taken == len(self.seats):
+            self.seats.extend([None] * (8 + self.taken // 8))
+        self.seats[self.taken] = watcher
+        self.taken += 1
+        watcher.seat = cython.cast(cython.uint, self.taken)
         return 0
 
     @cython.cfunc
@@ -42,17 +47,22 @@ class Roster:
             return 0
         place: cython.Py_ssize_t = watcher.seat - 1
         watcher.seat = 0
-        if place == len(self.seats) - 1:
-            self.seats.pop()
-            while self.empty and self.seats[len(self.seats) - 1] is None:
-                self.seats.pop()
-                self.empty -= 1
-            return 0
         self.seats[place] = None
-        self.empty += 1
-        if self.empty > 32 and self.empty * 2 > len(self.seats):
-            move_up(self)
+        if place < self.taken - 1:
+            self.empty += 1
+            if self.empty > 32 and self.empty * 2 > self.taken:
+                move_up(self)
+            return 0
+        self.taken -= 1
+        while self.empty and self.seats[self.taken - 1] is None:
+            self.taken -= 1
+            self.empty -= 1
         return 0
+
+    @cython.cfunc
+    def watchers(self) -> list:
+        """All watchers aboard, in the order of boarding."""
+        return [watcher for watcher in self.seats if watcher is not None]
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -61,7 +71,7 @@ class Roster:
         empty: cython.Py_ssize_t = 0
         for place in range(len(self.seats)):
             if self.seats[place] is None:
-                empty += 1
+                empty += place < self.taken
                 continue
             watcher: Watcher = self.seats[place]
             if watcher.seat != place + 1:
@@ -77,11 +87,12 @@ class Roster:
 @cython.exceptval(-1, check=False)
 def move_up(roster: Roster) -> cython.int:
     """Close the gaps, keeping the order."""
-    seated: list = [watcher for watcher in roster.seats if watcher is not None]
+    seated: list = roster.watchers()
     place: cython.Py_ssize_t
     for place in range(len(seated)):
         watcher: Watcher = seated[place]
         watcher.seat = cython.cast(cython.uint, place + 1)
     roster.seats = seated
+    roster.taken = len(seated)
     roster.empty = 0
     return 0

@@ -4,10 +4,6 @@ from cpython.object cimport PyObject
 
 cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
-    PyObject* PyObject_Vectorcall(
-        PyObject* callable, PyObject** args, size_t nargsf, PyObject* kwnames
-    )
-    PyObject* PyLong_FromLong(long value)
     void PyErr_WriteUnraisable(PyObject* obj)
     void PyErr_SetObject(PyObject* type, PyObject* value)
     PyObject* PyErr_Occurred()
@@ -32,3 +28,19 @@ cdef extern from "Python.h":
 
     ctypedef struct PyCodeObject:
         int co_flags
+
+cdef extern from *:
+    """
+    /* PyObject_Vectorcall() without what it checks for the debugging of C code. */
+    static inline PyObject *everloop_call_vector(
+        PyObject *callable, PyObject *const *args, size_t nargsf)
+    {
+        vectorcallfunc function = PyVectorcall_Function(callable);
+        if (function == NULL)
+            return PyObject_Vectorcall(callable, args, nargsf, NULL);
+        return function(callable, args, nargsf, NULL);
+    }
+    """
+    PyObject* call_vector "everloop_call_vector"(
+        PyObject* callable, PyObject** args, size_t nargsf
+    )

@@ -1,8 +1,8 @@
 """Async: another thread, or a signal handler, calls."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
 
 
 @cython.cclass
@@ -17,7 +17,9 @@ class Async(Watcher):
         """Wait for sends from now on, forgetting earlier ones; nothing if active."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.open_waker()
         self.extra = 0
         loop.asyncs.add(self)

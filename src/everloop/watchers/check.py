@@ -1,8 +1,8 @@
 """Check: just after the loop has waited."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
 
 
 @cython.cclass
@@ -17,7 +17,9 @@ class Check(Watcher):
         """Call back from now on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.checks.add(self)
         loop.activate(self)
 

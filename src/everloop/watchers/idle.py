@@ -1,9 +1,9 @@
 """Idle: there is nothing else to do."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.array import WatcherArray
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
 
 
 @cython.cclass
@@ -19,7 +19,9 @@ class Idle(Watcher):
         """Call back from now on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         array: WatcherArray = loop.idles[self.rank]
         array.add(self)
         loop.idle_count += 1

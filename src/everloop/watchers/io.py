@@ -3,14 +3,14 @@
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     Watcher,
     check_inactive,
     set_up,
-    usable_loop,
+    raise_unusable,
 )
 
 
@@ -49,7 +49,9 @@ class Io(Watcher):
         """Watch from the next pass on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.descriptors.link(self)
         loop.activate(self)
 

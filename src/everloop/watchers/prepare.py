@@ -1,8 +1,8 @@
 """Prepare: just before the loop waits."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, usable_loop
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
 
 
 @cython.cclass
@@ -18,7 +18,9 @@ class Prepare(Watcher):
         """Call back from now on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.prepares.add(self)
         loop.activate(self)
 

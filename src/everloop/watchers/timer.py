@@ -4,14 +4,15 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     Watcher,
     check_inactive,
     set_up,
-    usable_loop,
+    raise_unusable,
 )
 from cython.cimports.libc.math import isnan
 
@@ -50,7 +51,9 @@ class Timer(Watcher):
         """Run the time that is left; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         loop.timers.add(self, loop.mono + from_seconds(self.rest))
         loop.activate(self)
 
@@ -77,7 +80,9 @@ class Timer(Watcher):
 
         Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
         """
-        loop: Loop = usable_loop(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
         if self.slot:
             loop.take_back(self)
         if self._repeat == 0.0:
@@ -189,7 +194,7 @@ def queue_expired(loop: Loop) -> cython.int:
     # The pending queue gives back the last one first.
     while due:
         due -= 1
-        loop.queue.push(cython.cast(Timer, batch[due].watcher), EV_TIMER)
+        push(loop.queue, cython.cast(Timer, batch[due].watcher), EV_TIMER)
     PyMem_RawFree(batch)
     return 0
 
