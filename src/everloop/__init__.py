@@ -16,11 +16,18 @@ from everloop.backends.registry import (
 from everloop.clock import sleep, time
 from everloop.constants import *  # noqa: F403
 from everloop.errors import Error, fatal
+from everloop.signals import feed_signal
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
+from everloop.watchers.child import Child
+from everloop.watchers.embed import Embed
+from everloop.watchers.fork import Fork
 from everloop.watchers.idle import Idle
 from everloop.watchers.io import Io
+from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare
+from everloop.watchers.scheduler import Scheduler
+from everloop.watchers.signal import Signal
 from everloop.watchers.timer import Timer
 
 __version__ = "0.1.0"

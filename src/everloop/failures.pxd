@@ -1,3 +1,6 @@
 from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
 
-cdef int callback_failed(Loop loop, object callback) except -1
+cdef int callback_failed(Loop loop, Watcher watcher, object callback) except -1
+cdef void set_error(object error) noexcept
+cdef int warn(str message) except -1

@@ -1,9 +1,11 @@
 """What becomes of an exception that leaves a callback."""
 
 import cython
+from cython.cimports.cpython.exc import PyErr_WarnEx
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.constants import EVBREAK_ALL
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.watcher import INTERNAL, Watcher
 from cython.cimports.everloop.sys.python import (
     PyErr_CheckSignals,
     PyErr_SetObject,
@@ -28,7 +30,7 @@ from cython.cimports.everloop.sys.signal import (
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def callback_failed(loop: Loop, callback: object) -> cython.int:
+def callback_failed(loop: Loop, watcher: Watcher, callback: object) -> cython.int:
     """Report the exception that is set, or stop the loop and pass it on.
 
     To be called with the exception still set. Returns 0 if it was reported. What
@@ -37,7 +39,7 @@ def callback_failed(loop: Loop, callback: object) -> cython.int:
     try:
         propagate()
     except Exception as error:
-        if loop.debug or loop._callback is not None:
+        if loop.debug or loop._callback is not None or watcher.flags & INTERNAL:
             loop.breaking = EVBREAK_ALL
             raise
         if getattr(callback, "__err_fatal__", False):
@@ -58,6 +60,17 @@ def propagate() -> cython.int:
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
+def set_error(error: object) -> cython.void:
+    """Set the exception, for a C function to find."""
+    kind: object = type(error)
+    PyErr_SetObject(
+        cython.cast(cython.pointer[PyObject], kind),
+        cython.cast(cython.pointer[PyObject], error),
+    )
+
+
+@cython.cfunc
 @cython.exceptval(-1, check=False)
 def report(loop: Loop, callback: object, error: object) -> cython.int:
     """Hand the exception to sys.unraisablehook.
@@ -71,11 +84,7 @@ def report(loop: Loop, callback: object, error: object) -> cython.int:
     for fault in (SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP):
         sigdelset(cython.address(held), fault)
     pthread_sigmask(SIG_BLOCK, cython.address(held), cython.address(before))
-    kind: object = type(error)
-    PyErr_SetObject(
-        cython.cast(cython.pointer[PyObject], kind),
-        cython.cast(cython.pointer[PyObject], error),
-    )
+    set_error(error)
     PyErr_WriteUnraisable(cython.cast(cython.pointer[PyObject], callback))
     pthread_sigmask(SIG_SETMASK, cython.address(before), cython.NULL)
     try:
@@ -83,4 +92,12 @@ def report(loop: Loop, callback: object, error: object) -> cython.int:
     except BaseException:
         loop.breaking = EVBREAK_ALL
         raise
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def warn(message: str) -> cython.int:
+    """Issue a RuntimeWarning to whoever called into everloop."""
+    PyErr_WarnEx(RuntimeWarning, message.encode(), 1)
     return 0

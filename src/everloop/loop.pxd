@@ -21,19 +21,32 @@ cdef class Loop:
     cdef Roster roster
     cdef PendingQueue queue
     cdef DescriptorTable descriptors
-    cdef Heap timers
+    cdef Heap timers             # by the monotonic clock
+    cdef Heap dates              # by the wall clock: Periodic and Scheduler
+    cdef list failed             # Scheduler errors to be dealt with
     cdef WatcherArray prepares
     cdef WatcherArray checks
+    cdef WatcherArray forks
     cdef WatcherArray asyncs
+    cdef dict signals            # number: list of Signal
+    cdef list children           # Child
+    cdef list embedders          # active Embed watchers of other loops on this one
     cdef tuple idles             # a WatcherArray for each rank
     cdef unsigned int idle_count
 
     # The kernel's side.
     cdef Backend kernel
     cdef Waker waker
-    cdef Watcher wakeup          # pending when asyncs are to be looked at
+    cdef Watcher wakeup          # pending when asyncs and signals are to be looked at
     cdef bint wakeup_requested
-    cdef bint waiting            # in a wait without the GIL: other threads must wake it
+    cdef volatile int waiting    # in a wait without the GIL: others must wake it
+    cdef volatile int signals_pending
+    cdef bint takes_signals_by_fd
+    cdef object signal_io        # internal Io of the signalfd, or None
+    cdef object reaper           # internal Signal for SIGCHLD, or None
+    cdef dict pidfds             # process id: internal Io
+    cdef object jumps            # internal Io of the timerfd, or None
+    cdef bint jumps_tried
     cdef int eager               # > 0: the next poll will probably find events
     cdef int held                # polls since the GIL was last released
     cdef bint audit_owed         # callbacks ran since the descriptors were audited

@@ -1,19 +1,18 @@
 """Loop: waits for the events of its watchers and calls them back."""
 
 import os
-import warnings
-from types import GetSetDescriptorType
 
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop import forking
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.backends.registry import new_backend
-from cython.cimports.everloop.clock import FOREVER, Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import FOREVER, NANO, Clock, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_ASYNC,
     EV_CHECK,
     EV_ERROR,
+    EV_FORK,
     EV_IDLE,
     EV_MAXPRI,
     EV_MINPRI,
@@ -32,13 +31,16 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
     EVRUN_ONCE,
 )
-from cython.cimports.everloop.failures import callback_failed
+from cython.cimports.everloop.jumps import watch_for_jumps, watch_no_longer
+from cython.cimports.everloop.failures import callback_failed, warn
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import LANES, PendingEvent, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import pop, push
 from cython.cimports.everloop.queues.roster import Roster
+from cython.cimports.everloop.signals import check_signum, release_all
+from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.poll import POLLIN, pollfd, ppoll
 from cython.cimports.everloop.sys.process import getegid, geteuid, getgid, getpid, getuid
 from cython.cimports.everloop.sys.python import (
@@ -48,14 +50,26 @@ from cython.cimports.everloop.sys.python import (
     Py_LeaveRecursiveCall,
     Py_REFCNT,
     PyErr_CheckSignals,
-    PyObject_GenericSetAttr,
     PyThread_get_thread_ident,
     call_vector,
 )
 from cython.cimports.everloop.waker import Waker
-from cython.cimports.everloop.watcher import ACTIVE, FED, Watcher
+from cython.cimports.everloop.watcher import ACTIVE, FED, INTERNAL, Watcher, delete_attribute
+from cython.cimports.everloop.watchers.child import forget_children
+from cython.cimports.everloop.watchers.embed import (
+    follow_rebuild,
+    stop_embedders,
+    sweep_embedded,
+)
 from cython.cimports.everloop.watchers.io import Io, new_io
+from cython.cimports.everloop.watchers.scheduler import report_failed
+from cython.cimports.everloop.watchers.signal import (
+    feed_signal_watchers,
+    queue_signals,
+    reopen_signalfd,
+)
 from cython.cimports.everloop.watchers.timer import new_timer, queue_expired
+from cython.cimports.everloop.watchers.wall_clock import queue_due, reschedule_all
 from cython.cimports.libc.errno import EBADF
 from cython.cimports.posix.time import timespec
 
@@ -63,8 +77,14 @@ from everloop.backends.registry import recommended_backends
 from everloop.errors import Error
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
+from everloop.watchers.child import Child
+from everloop.watchers.embed import Embed
+from everloop.watchers.fork import Fork
 from everloop.watchers.idle import Idle
+from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare
+from everloop.watchers.scheduler import Scheduler
+from everloop.watchers.signal import Signal
 
 KNOWN_FLAGS = (
     EVBACKEND_MASK
@@ -105,8 +125,15 @@ class Loop:
         self.queue = PendingQueue()
         self.descriptors = DescriptorTable()
         self.timers = Heap()
+        self.dates = Heap()
+        self.failed = []
+        self.signals = {}
+        self.children = []
+        self.pidfds = {}
+        self.embedders = []
         self.prepares = WatcherArray()
         self.checks = WatcherArray()
+        self.forks = WatcherArray()
         self.asyncs = WatcherArray()
         self.idles = tuple([WatcherArray() for _ in range(LANES)])
         self.waker = Waker()
@@ -114,6 +141,9 @@ class Loop:
         self.wakeup.rank = EV_MAXPRI - EV_MINPRI
         self.wakeup.flags = ACTIVE
         self._clock = Clock()
+
+    def __dealloc__(self):
+        release_all(self)
 
     def __init__(
         self,
@@ -138,6 +168,7 @@ class Loop:
             raise Error(f"none of the backends in flags {wanted:#x} is available here")
         self.kernel.open()
         self.flags = wanted
+        self.takes_signals_by_fd = wanted & EVFLAG_SIGNALFD != 0
         self._callback = callback
         self.data = data
         self._io_interval = io_nanoseconds
@@ -184,6 +215,7 @@ class Loop:
     def run(self, flags: cython.int) -> cython.int:
         """Pass after pass of the loop: the order of its phases."""
         self.breaking = EVBREAK_CANCEL
+        report_failed(self)
         self.run_pending()
         while self.breaking == EVBREAK_CANCEL:
             self.notice_fork()
@@ -194,6 +226,8 @@ class Loop:
             self.wait(self.blocking_time(flags))
             self.refresh_time()
             queue_expired(self)
+            queue_due(self)
+            report_failed(self)
             self.queue_idles()
             self.queue_checks()
             self.run_pending()
@@ -249,6 +283,12 @@ class Loop:
         self.after_fork()
         if self.runs and self.thread != PyThread_get_thread_ident():
             raise Error("close() can't be called while another thread runs the loop")
+        stop_embedders(self)
+        for watcher in self.roster.watchers():
+            if not cython.cast(Watcher, watcher).flags & INTERNAL:
+                retire(self, watcher)
+        watch_no_longer(self)
+        release_all(self)
         for watcher in self.roster.watchers():
             retire(self, watcher)
         self.queue.clear()
@@ -310,6 +350,7 @@ class Loop:
         self.read_clocks()
         self.timers.delay(self.mono - before)
         self.audited_at = self.mono
+        watch_no_longer(self)
 
     # References
 
@@ -345,6 +386,15 @@ class Loop:
             self.descriptors.feed(number, bits, self.queue)
             self.wake_if_waiting()
 
+    def feed_signal_event(self, signum) -> None:
+        """Queue this loop's watchers of a signal as if it had arrived.
+
+        Raises ValueError for what is not a signal.
+        """
+        self.check_open()
+        feed_signal_watchers(self, check_signum(signum))
+        self.wake_if_waiting()
+
     # Watchers
 
     def io(self, fd, events, callback, data=None, priority=None) -> Io:
@@ -356,6 +406,30 @@ class Loop:
     ):
         """A new Timer of this loop."""
         return new_timer(self, after, repeat, callback, data, priority)
+
+    def periodic(self, offset, interval, callback, data=None, priority=0):
+        """A new Periodic of this loop."""
+        return Periodic(offset, interval, self, callback, data, priority)
+
+    def scheduler(self, reschedule, callback, data=None, priority=0):
+        """A new Scheduler of this loop."""
+        return Scheduler(reschedule, self, callback, data, priority)
+
+    def signal(self, signum, callback, data=None, priority=0):
+        """A new Signal watcher of this loop."""
+        return Signal(signum, self, callback, data, priority)
+
+    def child(self, pid, trace, callback, data=None, priority=0):
+        """A new Child watcher of this loop."""
+        return Child(pid, trace, self, callback, data, priority)
+
+    def embed(self, other, callback=None, data=None, priority=0):
+        """A new Embed watcher of this loop."""
+        return Embed(other, self, callback, data, priority)
+
+    def fork(self, callback, data=None, priority=0):
+        """A new Fork watcher of this loop."""
+        return Fork(self, callback, data, priority)
 
     def idle(self, callback, data=None, priority=0):
         """A new Idle watcher of this loop."""
@@ -448,19 +522,14 @@ class Loop:
         self.queue.verify()
         self.descriptors.verify()
         self.timers.verify()
-        for array in (self.prepares, self.checks, self.asyncs, *self.idles):
+        self.dates.verify()
+        for array in (self.prepares, self.checks, self.forks, self.asyncs, *self.idles):
             cython.cast(WatcherArray, array).verify()
         if self.idle_count != sum([cython.cast(WatcherArray, a).count for a in self.idles]):
             raise Error("loop: the count of Idle watchers is wrong")
 
     def __delattr__(self, name):
-        if type(getattr(type(self), name, None)) is GetSetDescriptorType:
-            raise TypeError(f"attribute {name!r} of {type(self).__name__} can't be deleted")
-        PyObject_GenericSetAttr(
-            cython.cast(cython.pointer[PyObject], self),
-            cython.cast(cython.pointer[PyObject], name),
-            cython.NULL,
-        )
+        delete_attribute(self, name)
 
     def __repr__(self):
         if self.state != OPEN:
@@ -489,7 +558,8 @@ class Loop:
         """The watcher is active from here on; its kind's structure has it already."""
         self.roster.board(watcher)
         watcher.flags = (watcher.flags | ACTIVE) & ~FED
-        self.references += 1
+        if not watcher.flags & INTERNAL:
+            self.references += 1
         if self.waiting:
             self.waker.wake()
         return 0
@@ -498,8 +568,9 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def deactivate(self, watcher: Watcher) -> cython.int:
         """The watcher is stopped; its kind's structure has it no longer."""
-        watcher.flags = 0
-        self.references -= 1
+        if not watcher.flags & INTERNAL:
+            self.references -= 1
+        watcher.flags &= INTERNAL
         if watcher.slot:
             self.queue.take_back(watcher)
         self.roster.leave(watcher)
@@ -523,7 +594,7 @@ class Loop:
         """Take back the watcher's pending event; returns its bits."""
         revents: cython.int = self.queue.take_back(watcher)
         if not watcher.flags & ACTIVE:
-            watcher.flags = 0
+            watcher.flags &= INTERNAL
             self.roster.leave(watcher)
         return revents
 
@@ -540,7 +611,7 @@ class Loop:
         """Have serve_wakeup() run in this pass or the next."""
         self.wakeup_requested = True
         if self.waiting:
-            self.waker.wake()
+            self.waker.wake_without_gil()
 
     # The phases of a pass
 
@@ -553,7 +624,13 @@ class Loop:
         if self.generation != forking.generation:
             self.after_fork()
             self.reset_requested = True
-        if self.reset_requested or self.kernel.lost:
+        if self.reset_requested:
+            self.reset_requested = False
+            self.rebuild()
+            self.forks.feed_all(self.queue, EV_FORK)
+            if self.forks.count:
+                self.run_pending()
+        elif self.kernel.lost:
             self.rebuild()
         return 0
 
@@ -570,6 +647,8 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def hand_over_changes(self) -> cython.int:
         """Tell the kernel which descriptors to watch for what."""
+        if self.dates.count and not self.jumps_tried:
+            watch_for_jumps(self)
         if self.descriptors.change_count:
             self.descriptors.hand_over(self.kernel)
         if self.kernel.refused_fd >= 0 or self.descriptors.strays:
@@ -585,15 +664,22 @@ class Loop:
             or self.queue.cursor >= 0
             or self.idle_count
             or self.wakeup_requested
+            or self.signals_pending
             or self.references <= 0
         ):
             return 0
         timeout: nanoseconds = FOREVER
         before: nanoseconds = self.mono
-        if self.timers.count or self._io_interval:
+        if self.dates.count:
+            self.read_clocks()
+        elif self.timers.count or self._io_interval:
             self.mono = self._clock.monotonic()
         if self.timers.count:
             timeout = self.timers.nodes[0].at - self.mono
+        if self.dates.count:
+            timeout = min(timeout, self.dates.nodes[0].at - self.mono - self.wall_ahead)
+            if self.jumps is None:
+                timeout = min(timeout, 60 * cython.cast(nanoseconds, NANO))
         if timeout < self._timeout_interval:
             timeout = self._timeout_interval
         if timeout <= 0:
@@ -617,7 +703,7 @@ class Loop:
             self.wait_audited(timeout)
         if self.kernel.woken:
             self.waker.drain()
-        if self.wakeup_requested:
+        if self.wakeup_requested or self.signals_pending:
             push(self.queue, self.wakeup, EV_ASYNC)
         if self.kernel.refused_fd >= 0:
             self.raise_refused()
@@ -628,7 +714,7 @@ class Loop:
     def refresh_time(self) -> cython.int:
         """Read the clock; the wall clock only from time to time."""
         self.mono = self._clock.monotonic()
-        if self.mono - self.wall_read > 500000000:
+        if self.dates.count or self.mono - self.wall_read > NANO // 2:
             self.read_clocks()
         return 0
 
@@ -699,7 +785,7 @@ class Loop:
         """
         fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
         forgotten: cython.int = fed and Py_REFCNT(watcher) == 2
-        cython.cast(Watcher, watcher).flags = 0
+        cython.cast(Watcher, watcher).flags &= INTERNAL
         self.roster.leave(cython.cast(Watcher, watcher))
         return forgotten
 
@@ -714,7 +800,7 @@ class Loop:
             self.last_number = revents
             self.last_revents = revents
         if callback is None:
-            return self.serve_wakeup()
+            return self.serve_wakeup() if watcher is self.wakeup else sweep_embedded(watcher)
         number: object = self.last_number
         arguments: cython.pointer[PyObject][3]
         arguments[1] = cython.cast(cython.pointer[PyObject], watcher)
@@ -725,14 +811,16 @@ class Loop:
             2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
         )
         if result == cython.NULL:
-            return callback_failed(self, callback)
+            return callback_failed(self, watcher, callback)
         Py_DECREF(result)
         return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve_wakeup(self) -> cython.int:
-        """Queue the Async watchers that were sent to."""
+        """Queue the Async watchers that were sent to, and those of signals."""
+        if self.signals_pending:
+            queue_signals(self)
         self.wakeup_requested = False
         i: cython.uint = self.asyncs.count
         while i:
@@ -802,6 +890,9 @@ class Loop:
             self.open_waker()
         self.held = 0
         self.waiting = True
+        __sync_synchronize()
+        if self.signals_pending:
+            timeout = 0
         try:
             ready = self.kernel.poll(timeout, False)
         finally:
@@ -914,17 +1005,23 @@ class Loop:
             self.waker.close()
             self.open_waker()
         self.descriptors.mark_all_changed()
-        self.pid = getpid()
-        self.reset_requested = False
+        follow_rebuild(self)
+        if self.pid != getpid():
+            self.pid = getpid()
+            forget_children(self)
+            reopen_signalfd(self)
         return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def read_clocks(self) -> cython.int:
-        """Refresh both the monotonic and the wall-clock time."""
+        """Refresh both the monotonic and the wall-clock time; the latter may jump."""
+        before: nanoseconds = self.wall_ahead
         self.mono = self._clock.monotonic()
         self.wall_ahead = self._clock.wall() - self.mono
         self.wall_read = self.mono
+        if self.dates.count and abs(self.wall_ahead - before) >= NANO:
+            reschedule_all(self)
         return 0
 
     @cython.cfunc
@@ -955,7 +1052,7 @@ def raise_error_event(loop: Loop, watcher: Watcher) -> cython.int:
     if watcher.flags & ACTIVE:
         retire(loop, watcher)
     loop.breaking = EVBREAK_ALL
-    warnings.warn(f"{name} was fed EV_ERROR and has been stopped", RuntimeWarning, stacklevel=2)
+    warn(f"{name} was fed EV_ERROR and has been stopped")
     raise Error(f"{name} was fed EV_ERROR")
 
 
@@ -973,7 +1070,7 @@ def retire(loop: Loop, watcher: Watcher) -> cython.int:
 @cython.cfunc
 @cython.exceptval(check=False)
 def is_active(watcher: Watcher) -> cython.bint:
-    return watcher.flags & ACTIVE != 0
+    return watcher.flags & (ACTIVE | INTERNAL) == ACTIVE
 
 
 @cython.cfunc
@@ -1006,11 +1103,9 @@ def flags_to_use(flags: cython.int) -> cython.int:
     except (ValueError, OverflowError):
         replaced = -1
     if replaced < 0 or replaced & ~cython.cast(cython.int, KNOWN_FLAGS):
-        warnings.warn(
+        warn(
             f"LIBEV_FLAGS={text!r} in the environment is not a number of EVFLAG_* and "
-            "EVBACKEND_* bits, and is ignored",
-            RuntimeWarning,
-            stacklevel=2,
+            "EVBACKEND_* bits, and is ignored"
         )
         return flags
     return replaced
@@ -1029,11 +1124,7 @@ def default_loop(*args, **kwargs) -> Loop:
     loop: Loop = the_default_loop
     if loop is not None and loop.state == OPEN:
         if args or kwargs:
-            warnings.warn(
-                "the default loop exists already: the arguments are ignored",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warn("the default loop exists already: the arguments are ignored")
         return loop
     loop = Loop(*args, **kwargs)
     loop.is_default = True

@@ -20,6 +20,7 @@ class Waker:
 
     def __cinit__(self):
         self.fd = -1
+        self.closing = -1
 
     def __dealloc__(self):
         self.close()
@@ -35,7 +36,9 @@ class Waker:
     @cython.cfunc
     @cython.exceptval(check=False)
     def close(self) -> cython.void:
-        if self.fd >= 0:
+        if self.writers:
+            self.closing = self.fd
+        elif self.fd >= 0:
             close(self.fd)
         self.fd = -1
 
@@ -47,6 +50,23 @@ class Waker:
         saved: cython.int = errno
         eventfd_write(self.fd, 1)
         cython.address(errno)[0] = saved
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def wake_without_gil(self) -> cython.void:
+        """The same, letting the loop's thread take the GIL while it wakes up.
+
+        The descriptor stays open until no thread writes to it: its number must not
+        become another file's meanwhile.
+        """
+        fd: cython.int = self.fd
+        self.writers += 1
+        with cython.nogil:
+            eventfd_write(fd, 1)
+        self.writers -= 1
+        if self.writers == 0 and self.closing >= 0:
+            close(self.closing)
+            self.closing = -1
 
     @cython.cfunc
     @cython.nogil

@@ -4,6 +4,7 @@ cdef enum WatcherFlag:
     ACTIVE = 1  # started and not stopped: the loop watches for its event
     FED = 2     # fed while inactive: dies with its last reference outside the loop
     STRAY = 4   # an Io among the descriptor table's strays
+    INTERNAL = 8  # the loop's own: holds no reference, is not shown, its failures are fatal
 
 cdef class Watcher:
     cdef object __weakref__
@@ -20,4 +21,6 @@ cdef class Watcher:
 cdef int set_up(Watcher self, Loop loop, object callback, object data, object priority) except -1
 cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1
+cdef int remove_from(list watchers, Watcher watcher) except -1
+cdef int delete_attribute(object self, object name) except -1
 cdef object check_callback(object callback)

@@ -1,7 +1,5 @@
 """Watcher: what the watchers of every kind share."""
 
-from types import GetSetDescriptorType
-
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
@@ -125,13 +123,7 @@ class Watcher:
         self.stop()
 
     def __delattr__(self, name):
-        if type(getattr(type(self), name, None)) is GetSetDescriptorType:
-            raise TypeError(f"attribute {name!r} of {type(self).__name__} can't be deleted")
-        PyObject_GenericSetAttr(
-            cython.cast(cython.pointer[PyObject], self),
-            cython.cast(cython.pointer[PyObject], name),
-            cython.NULL,
-        )
+        delete_attribute(self, name)
 
     def __repr__(self):
         state = "active" if self.flags & ACTIVE else "stopped"
@@ -160,9 +152,8 @@ def set_up(
     rank: cython.uchar = -EV_MINPRI
     if priority is not None:
         rank = rank_of(priority)
-    if self.loop is not None:
-        check_inactive(self, "__init__() can't be called")
-        self.loop.take_back(self)
+    if self.flags & ACTIVE or self.slot:
+        raise Error(f"__init__() can't be called while {self!r} is active or pending")
     loop.check_open()
     self.loop = loop
     self._callback = callback
@@ -186,6 +177,32 @@ def raise_unusable(self: Watcher) -> cython.int:
     if self.loop is None:
         raise Error(f"{type(self).__name__}.__init__() has not been called")
     self.loop.check_open()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def remove_from(watchers: list, watcher: Watcher) -> cython.int:
+    """Remove watcher itself, whatever a subclass takes for equal."""
+    place: cython.Py_ssize_t
+    for place in range(len(watchers)):
+        if watchers[place] is watcher:
+            del watchers[place]
+            break
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def delete_attribute(self: object, name: object) -> cython.int:
+    """What del does, but for the attributes of compiled classes: those stay."""
+    if type(getattr(type(self), name, None)) is type(Watcher.active):
+        raise TypeError(f"attribute {name!r} of {type(self).__name__} can't be deleted")
+    PyObject_GenericSetAttr(
+        cython.cast(cython.pointer[PyObject], self),
+        cython.cast(cython.pointer[PyObject], name),
+        cython.NULL,
+    )
     return 0
 
 

@@ -16,7 +16,7 @@ Invariants:
 """
 
 import cython
-from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
+from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.queues.pending import PendingQueue
@@ -24,7 +24,7 @@ from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_GETFD, fcntl
 from cython.cimports.everloop.watcher import STRAY, Watcher
 from cython.cimports.everloop.watchers.io import Io
-from cython.cimports.libc.string import memmove, memset
+from cython.cimports.libc.string import memcpy, memmove
 
 from everloop.errors import Error
 
@@ -130,7 +130,11 @@ class DescriptorTable:
             slot.flags = 0
             done += 1
         self.change_count -= done
-        if self.change_count:
+        if self.change_count == 0 and self.change_capacity > 1024:
+            PyMem_RawFree(self.changes)
+            self.changes = cython.NULL
+            self.change_capacity = 0
+        elif self.change_count:
             memmove(
                 self.changes,
                 cython.address(self.changes[done]),
@@ -200,19 +204,15 @@ def grow(table: DescriptorTable, fd: cython.int) -> cython.int:
         capacity = 64
     if capacity <= fd:
         capacity = fd + 1
+    # Zeroed by the system, where what is not used yet takes no memory.
     slots = cython.cast(
-        cython.pointer[Descriptor],
-        PyMem_RawRealloc(
-            table.slots, cython.cast(cython.size_t, capacity) * cython.sizeof(Descriptor)
-        ),
+        cython.pointer[Descriptor], PyMem_RawCalloc(capacity, cython.sizeof(Descriptor))
     )
     if slots == cython.NULL:
         raise MemoryError("no memory for descriptors")
-    memset(
-        cython.address(slots[table.capacity]),
-        0,
-        cython.cast(cython.size_t, capacity - table.capacity) * cython.sizeof(Descriptor),
-    )
+    if table.capacity:
+        memcpy(slots, table.slots, table.capacity * cython.sizeof(Descriptor))
+    PyMem_RawFree(table.slots)
     table.slots = slots
     table.capacity = capacity
     return 0

@@ -14,7 +14,6 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.clock import FOREVER, nanoseconds
 from cython.cimports.everloop.watcher import Watcher
-from cython.cimports.libc.stdlib import qsort
 
 from everloop.errors import Error
 
@@ -86,10 +85,10 @@ class Heap:
     @cython.cfunc
     @cython.exceptval(check=False)
     def take_due(self, now: nanoseconds, due: cython.pointer[HeapNode]) -> cython.uint:
-        """Move all nodes that are due to due, which has room, in the order of time.
+        """Move all nodes that are due to due, which has room for them, in no order.
 
-        For when many are due at once: one sort of what is due and one pass over
-        the rest, where taking them one by one would rearrange the heap each time.
+        For when many are due at once: one pass over the heap, where taking them one
+        by one would rearrange it each time.
         """
         taken: cython.uint = 0
         kept: cython.uint = 0
@@ -103,10 +102,6 @@ class Heap:
                 kept += 1
         self.count = kept
         self.rebuild()
-        for place in range(1, taken):
-            if due[place].at < due[place - 1].at:
-                qsort(due, taken, cython.sizeof(HeapNode), compare)
-                break
         return taken
 
     @cython.cfunc
@@ -219,15 +214,3 @@ def due_below(
             break
         due += due_below(nodes, count, child, now, limit - due)
     return due
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def compare(
-    left: cython.pointer[cython.const[cython.void]],
-    right: cython.pointer[cython.const[cython.void]],
-) -> cython.int:
-    a: nanoseconds = cython.cast(cython.pointer[HeapNode], left).at
-    b: nanoseconds = cython.cast(cython.pointer[HeapNode], right).at
-    return (a > b) - (a < b)

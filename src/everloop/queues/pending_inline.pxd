@@ -3,6 +3,7 @@
 # is read while Watcher is still being declared.
 from cpython.object cimport PyObject
 from everloop.queues.pending cimport Lane, PendingEvent, PendingQueue, grow
+from everloop.sys.compiler cimport __builtin_prefetch
 from everloop.watcher cimport Watcher
 
 cdef inline int push(PendingQueue queue, Watcher watcher, int revents) except -1:
@@ -26,6 +27,8 @@ cdef inline PendingEvent pop(PendingQueue queue) noexcept:
     """The next entry, of the highest priority; there must be one."""
     cdef Lane* lane = &queue.lanes[queue.cursor]
     lane.count -= 1
-    if lane.count == 0:
+    if lane.count > 4:
+        __builtin_prefetch(lane.events[lane.count - 4].watcher)
+    elif lane.count == 0:
         queue.lower_cursor()
     return lane.events[lane.count]

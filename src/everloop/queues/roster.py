@@ -15,6 +15,7 @@ Invariants:
 """
 
 import cython
+from cython.cimports.cpython.list import PyList_GET_SIZE
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -32,7 +33,7 @@ class Roster:
         """Own the watcher; nothing if it is aboard already."""
         if watcher.seat:
             return 0
-        if self.taken == len(self.seats):
+        if self.taken == PyList_GET_SIZE(self.seats):
             self.seats.extend([None] * (8 + self.taken // 8))
         self.seats[self.taken] = watcher
         self.taken += 1

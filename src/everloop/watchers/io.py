@@ -2,11 +2,12 @@
 
 import cython
 from cython.cimports.everloop.arguments import whole
-from cython.cimports.everloop.constants import EV_READ, EV_WRITE
+from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.watcher import (
     ACTIVE,
+    INTERNAL,
     Watcher,
     check_inactive,
     set_up,
@@ -110,6 +111,14 @@ def new_io(
 ) -> Io:
     self: Io = Io.__new__(Io)
     init_io(self, fd, events, loop, callback, data, priority)
+    return self
+
+
+@cython.cfunc
+def new_internal_io(loop: Loop, fd: cython.int, events: cython.int, callback: object) -> Io:
+    """An Io for a descriptor of the loop's own, served before all others."""
+    self: Io = new_io(loop, fd, events, callback, None, EV_MAXPRI)
+    self.flags |= INTERNAL
     return self
 
 

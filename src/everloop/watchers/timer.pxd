@@ -2,6 +2,10 @@ from everloop.clock cimport nanoseconds
 from everloop.loop cimport Loop
 from everloop.watcher cimport Watcher
 
+cdef enum:
+    FEW = 1024   # expired timers that are taken from the heap one by one
+    AHEAD = 8    # how far ahead memory is fetched where it is surely cold
+
 cdef class Timer(Watcher):
     # Watcher.position: its node in the loop's heap of timers, while active.
     cdef double rest     # seconds to go, while stopped

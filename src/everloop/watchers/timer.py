@@ -7,6 +7,8 @@ from cython.cimports.everloop.constants import EV_TIMER
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.queues.radix_sort import sort_by_time
+from cython.cimports.everloop.sys.compiler import __builtin_prefetch
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     Watcher,
@@ -179,56 +181,63 @@ def next_time(self: Timer, at: nanoseconds, now: nanoseconds) -> nanoseconds:
 def queue_expired(loop: Loop) -> cython.int:
     """Queue the timers that are due, and re-arm or stop them."""
     heap: Heap = loop.timers
-    due: cython.uint = heap.count_due(loop.mono, heap.count)
-    if due == 0:
+    first: HeapNode[FEW]
+    taken: cython.uint = 0
+    if heap.count == 0 or heap.nodes[0].at > loop.mono:
         return 0
-    batch = cython.cast(
-        cython.pointer[HeapNode], PyMem_RawMalloc(due * cython.sizeof(HeapNode))
-    )
-    if batch == cython.NULL:
-        raise MemoryError("no memory for expired timers")
-    if due >= 64 and due >= heap.count // 8:
-        take_all(loop, batch)
-    else:
-        take_each(loop, batch)
-    # The pending queue gives back the last one first.
-    while due:
-        due -= 1
-        push(loop.queue, cython.cast(Timer, batch[due].watcher), EV_TIMER)
-    PyMem_RawFree(batch)
+    while taken < FEW and heap.count and heap.nodes[0].at <= loop.mono:
+        first[taken] = heap.nodes[0]
+        take_first(loop, cython.cast(Timer, first[taken].watcher))
+        taken += 1
+    # The pending queue gives back the last one first, so the latest go in first.
+    if taken == FEW:
+        queue_many(loop)
+    while taken:
+        taken -= 1
+        push(loop.queue, cython.cast(Timer, first[taken].watcher), EV_TIMER)
     return 0
 
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def take_each(loop: Loop, batch: cython.pointer[HeapNode]) -> cython.void:
-    heap: Heap = loop.timers
-    due: cython.uint = 0
-    timer: Timer
-    while heap.count and heap.nodes[0].at <= loop.mono:
-        batch[due] = heap.nodes[0]
-        timer = cython.cast(Timer, batch[due].watcher)
-        if timer._repeat > 0.0:
-            heap.move(timer, next_time(timer, batch[due].at, loop.mono))
-        else:
-            heap.remove(timer)
-            expire(loop, timer, batch[due].at)
-        due += 1
+def take_first(loop: Loop, timer: Timer) -> cython.void:
+    """Re-arm or stop the timer at the top of the heap, which is due."""
+    at: nanoseconds = loop.timers.nodes[0].at
+    if timer._repeat > 0.0:
+        loop.timers.move(timer, next_time(timer, at, loop.mono))
+    else:
+        loop.timers.remove(timer)
+        expire(loop, timer, at)
 
 
 @cython.cfunc
-@cython.exceptval(check=False)
-def take_all(loop: Loop, batch: cython.pointer[HeapNode]) -> cython.void:
+@cython.exceptval(-1, check=False)
+def queue_many(loop: Loop) -> cython.int:
+    """Queue timers that are due, by the thousand: sorted, not taken one by one."""
     heap: Heap = loop.timers
-    due: cython.uint = heap.take_due(loop.mono, batch)
-    i: cython.uint
+    due: cython.uint = heap.count_due(loop.mono, heap.count)
+    if due == 0:
+        return 0
+    batch = cython.cast(
+        cython.pointer[HeapNode], PyMem_RawMalloc(2 * due * cython.sizeof(HeapNode))
+    )
+    if batch == cython.NULL:
+        raise MemoryError("no memory for expired timers")
+    heap.take_due(loop.mono, batch)
+    nodes: cython.pointer[HeapNode] = sort_by_time(batch, cython.address(batch[due]), due)
     timer: Timer
-    for i in range(due):
-        timer = cython.cast(Timer, batch[i].watcher)
+    while due:
+        due -= 1
+        if due >= AHEAD:
+            __builtin_prefetch(nodes[due - AHEAD].watcher)
+        timer = cython.cast(Timer, nodes[due].watcher)
         if timer._repeat > 0.0:
-            heap.put_back(timer, next_time(timer, batch[i].at, loop.mono))
+            heap.put_back(timer, next_time(timer, nodes[due].at, loop.mono))
         else:
-            expire(loop, timer, batch[i].at)
+            expire(loop, timer, nodes[due].at)
+        push(loop.queue, timer, EV_TIMER)
+    PyMem_RawFree(batch)
+    return 0
 
 
 @cython.cfunc

@@ -1,0 +1,1 @@
+"""Benchmarks of everloop's watchers against other event loops: `python -m benchmarks`."""

@@ -1,0 +1,23 @@
+from cpython.object cimport PyObject
+from everloop.loop cimport Loop
+from everloop.sys.signal cimport NSIG, sigaction_t
+
+cdef struct Slot:
+    PyObject* loop                  # whose signal it is; borrowed
+    volatile int pending            # has arrived, and the loop has not seen it
+    volatile int* signals_pending   # in the loop: some slot is pending
+    volatile int* waiting           # in the loop: it may be waiting
+    int* wake_fd                    # in the loop's waker
+    int handled                     # our handler was installed
+    sigaction_t before              # what it replaced
+
+cdef Slot slots[NSIG]
+
+
+cdef int claim(Loop loop, int signum) except -1
+cdef void release(Loop loop, int signum) noexcept
+cdef void release_all(Loop loop) noexcept
+cdef bint owned_by(Loop loop, int signum) noexcept
+cdef bint take_pending(Loop loop, int signum) noexcept
+cdef void note_signal(int signum) noexcept nogil
+cdef int check_signum(object signum) except -1

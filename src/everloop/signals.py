@@ -1,0 +1,162 @@
+"""Which loop each signal of the process belongs to, and the C handler that tells it.
+
+Signals belong to the process, so this table does too. A slot is claimed by a loop
+when its first watcher of the signal starts, and released with the last.
+
+The handler runs in any thread at any time: it touches C variables only. It notes
+the signal in the slot and in the loop, and wakes the loop if that may be waiting.
+The loop notes that it waits before it looks for noted signals for the last time,
+so that either it sees the signal or the handler sees that it has to be woken.
+
+Invariants:
+- ``slots[n].loop`` is borrowed, and is NULL unless that loop is alive and open: a
+  loop gives up its signals when it is closed or freed.
+- ``slots[n].before`` is the handler to be put back, while ``slots[n].handled``.
+"""
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.eventfd import eventfd_write
+from cython.cimports.everloop.sys.signal import (
+    NSIG,
+    SA_ONSTACK,
+    SA_RESTART,
+    SIG_UNBLOCK,
+    SIGKILL,
+    SIGSTOP,
+    pthread_sigmask,
+    sigaction,
+    sigaction_t,
+    sigaddset,
+    sigemptyset,
+    sigfillset,
+    sigset_t,
+)
+from cython.cimports.everloop.sys.compiler import __sync_synchronize
+from cython.cimports.libc.errno import errno
+
+from everloop.errors import Error
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def note_signal(signum: cython.int) -> cython.void:
+    """What happens when a signal arrives; the C handler."""
+    saved: cython.int = errno
+    slot: cython.pointer[Slot] = cython.address(slots[signum])
+    if slot.loop != cython.NULL:
+        slot.pending = 1
+        slot.signals_pending[0] = 1
+        __sync_synchronize()
+        if slot.waiting[0]:
+            eventfd_write(slot.wake_fd[0], 1)
+    cython.address(errno)[0] = saved
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def claim(loop: Loop, signum: cython.int) -> cython.int:
+    """Make the signal the loop's own; Error if it is another's."""
+    slot: cython.pointer[Slot] = cython.address(slots[signum])
+    me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], loop)
+    if slot.loop == me:
+        return 0
+    if slot.loop != cython.NULL:
+        raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
+    slot.signals_pending = cython.address(loop.signals_pending)
+    slot.waiting = cython.address(loop.waiting)
+    slot.wake_fd = cython.address(loop.waker.fd)
+    slot.pending = 0
+    slot.loop = me
+    if not loop.takes_signals_by_fd and install(slot, signum, loop.flags):
+        slot.loop = cython.NULL
+        raise OSError(errno, f"signal {signum} can't be handled")
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def install(slot: cython.pointer[Slot], signum: cython.int, flags: cython.int) -> cython.int:
+    """Put the handler in place, and the signal out of the thread's mask; 0 or -1."""
+    action: sigaction_t
+    unblocked: sigset_t
+    action.sa_handler = note_signal
+    action.sa_flags = SA_RESTART | SA_ONSTACK
+    sigfillset(cython.address(action.sa_mask))
+    if sigaction(signum, cython.address(action), cython.address(slot.before)):
+        return -1
+    slot.handled = 1
+    if not flags & EVFLAG_NOSIGMASK:
+        sigemptyset(cython.address(unblocked))
+        sigaddset(cython.address(unblocked), signum)
+        pthread_sigmask(SIG_UNBLOCK, cython.address(unblocked), cython.NULL)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def release(loop: Loop, signum: cython.int) -> cython.void:
+    """Give the signal up: the handler from before comes back.
+
+    Unless somebody has put another in our place meanwhile, which then stays.
+    """
+    slot: cython.pointer[Slot] = cython.address(slots[signum])
+    if slot.loop != cython.cast(cython.pointer[PyObject], loop):
+        return
+    current: sigaction_t
+    if slot.handled:
+        sigaction(signum, cython.NULL, cython.address(current))
+        if current.sa_handler == note_signal:
+            sigaction(signum, cython.address(slot.before), cython.NULL)
+    slot.handled = 0
+    slot.loop = cython.NULL
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def release_all(loop: Loop) -> cython.void:
+    """For a loop that is freed, perhaps with watchers still active."""
+    signum: cython.int
+    for signum in range(1, NSIG):
+        release(loop, signum)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def owned_by(loop: Loop, signum: cython.int) -> cython.bint:
+    return slots[signum].loop == cython.cast(cython.pointer[PyObject], loop)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def take_pending(loop: Loop, signum: cython.int) -> cython.bint:
+    """Whether the loop's signal has arrived since it was last asked."""
+    if not (owned_by(loop, signum) and slots[signum].pending):
+        return False
+    slots[signum].pending = 0
+    return True
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_signum(signum: object) -> cython.int:
+    """The number of a signal that can be watched; ValueError for any other."""
+    number: cython.int = whole("signum", signum)
+    if number < 1 or number >= NSIG:
+        raise ValueError(f"signum must be from 1 to {NSIG - 1}, not {signum!r}")
+    if number == SIGKILL or number == SIGSTOP:
+        raise ValueError(f"signal {number} can't be watched: the kernel keeps it to itself")
+    return number
+
+
+def feed_signal(signum) -> None:
+    """Act as if the signal had arrived: its Signal watchers will be called.
+
+    Does nothing if no loop watches it. Thread-safe; wakes the loop. Raises
+    ValueError for what is not a signal.
+    """
+    note_signal(check_signum(signum))

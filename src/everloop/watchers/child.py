@@ -1,0 +1,320 @@
+"""Child: a child process has ended, or was stopped or continued.
+
+Two ways lead to a status:
+
+- By pidfd, in any loop, for a watcher of one child's end: an internal Io watches
+  the descriptor that stands for the child. One for all watchers of a child, in
+  ``Loop.pidfds``, a dict by process id.
+- By SIGCHLD, in the default loop only, for what a pidfd does not tell: any child's
+  end (pid 0), and stopped and continued (trace). An internal Signal watcher runs
+  while there are such watchers.
+
+A status can be had only once, so it is taken only of children that are watched,
+and then given to all the loop's watchers of that child. The active watchers are in
+``Loop.children``, a list in the order of starting.
+"""
+
+import os
+
+import cython
+from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
+from cython.cimports.everloop.failures import warn
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.signal import SIGCHLD
+from cython.cimports.everloop.sys.wait import (
+    P_PID,
+    WCONTINUED,
+    WEXITED,
+    WNOHANG,
+    WNOWAIT,
+    WUNTRACED,
+    pidfd_open,
+    siginfo_t,
+    waitid,
+    waitpid,
+)
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    INTERNAL,
+    Watcher,
+    check_inactive,
+    raise_unusable,
+    remove_from,
+    set_up,
+)
+from cython.cimports.everloop.watchers.io import Io, new_internal_io
+from cython.cimports.everloop.watchers.signal import Signal
+from cython.cimports.libc.errno import ECHILD, ENOSYS, EPERM, errno
+from cython.cimports.posix.unistd import close
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class Child(Watcher):
+    """Calls back when a child process has ended.
+
+    pid: the child's process id; 0: any child of this process, which takes the
+    status of every one, so that nobody else can wait for them.
+    trace: also call back when the child is stopped or continued.
+
+    pid 0 and trace need the default loop, which then handles SIGCHLD. Statuses of
+    children that are not watched are left alone. The watcher stays active after
+    its child has ended. Its events have the highest priority, whatever was asked.
+
+    Raises ValueError for a negative pid, Error for pid 0 or trace in a loop that is
+    not the default one.
+    """
+
+    def __init__(
+        self,
+        pid,
+        trace,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        number: cython.int = check_pid(pid)
+        traced: cython.bint = bool(trace)
+        if loop is not None:
+            check_loop(number, traced, loop)
+        set_up(self, loop, callback, data, priority)
+        self.pid = number
+        self.extra = traced
+        self.rpid = 0
+        self.rstatus = 0
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Watch from now on; does nothing if active. A child that has ended is told of.
+
+        Raises ChildProcessError if pid is not a child of this process, or its status
+        has been taken already.
+        """
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        if self.pid and not self.extra and watch_pidfd(self, loop):
+            pass
+        elif not loop.is_default:
+            raise Error("this kernel has no pidfd: only the default loop can watch children")
+        elif loop.reaper is None:
+            watch_sigchld(loop)
+        loop.children.append(self)
+        loop.activate(self)
+        if not by_pidfd(self, loop):
+            # What happened before it was watched sends no signal any more.
+            cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Watch no longer and take back a pending event."""
+        if self.flags & ACTIVE:
+            loop: Loop = self.loop
+            remove_from(loop.children, self)
+            loop.deactivate(self)
+            unwatch(self, loop)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    def set(self, pid, trace) -> None:
+        """Watch another child; as in the constructor. Raises Error while active."""
+        number: cython.int = check_pid(pid)
+        traced: cython.bint = bool(trace)
+        check_inactive(self, "set() can't be called")
+        if self.loop is not None:
+            check_loop(number, traced, self.loop)
+        self.pid = number
+        self.extra = traced
+
+    @property
+    def returncode(self):
+        """The exit status, or minus the signal's number; None if the child has not ended.
+
+        As subprocess.Popen.returncode, of the child that rpid names. Read only.
+        """
+        if self.rpid == 0 or os.WIFSTOPPED(self.rstatus) or os.WIFCONTINUED(self.rstatus):
+            return None
+        return os.waitstatus_to_exitcode(self.rstatus)
+
+    def _describe(self) -> str:
+        return f"pid={self.pid}{' trace' if self.extra else ''}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_pid(pid: object) -> cython.int:
+    number: cython.int = whole("pid", pid)
+    if number < 0:
+        raise ValueError(f"pid must be that of a process, or 0 for any child, not {pid!r}")
+    return number
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_loop(pid: cython.int, trace: cython.bint, loop: Loop) -> cython.int:
+    if not loop.is_default and (pid == 0 or trace):
+        raise Error("only the default loop can watch any child (pid 0), or trace one")
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def by_pidfd(self: Child, loop: Loop) -> cython.bint:
+    return self.pid != 0 and not self.extra and self.pid in loop.pidfds
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def unwatch(self: Child, loop: Loop) -> cython.int:
+    """Stop the internal watcher that served this one last."""
+    needs_sigchld: cython.bint = False
+    pid_wanted: cython.bint = False
+    other: Child
+    for watcher in loop.children:
+        other = watcher
+        if not by_pidfd(other, loop):
+            needs_sigchld = True
+        elif other.pid == self.pid:
+            pid_wanted = True
+    if not pid_wanted:
+        close_pidfd(loop, self.pid)
+    if not needs_sigchld and loop.reaper is not None:
+        reaper: Signal = loop.reaper
+        loop.reaper = None
+        reaper.stop()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
+    """Give a status to all the loop's watchers of that child."""
+    running: cython.bint = os.WIFSTOPPED(status) or os.WIFCONTINUED(status)
+    child: Child
+    for watcher in reversed(loop.children):
+        child = watcher
+        if (child.pid == 0 or child.pid == pid) and (child.extra or not running):
+            child.rpid = pid
+            child.rstatus = status
+            if child.slot == 0:
+                child.rank = EV_MAXPRI - EV_MINPRI
+            push(loop.queue, child, EV_CHILD)
+    if not running:
+        close_pidfd(loop, pid)
+    return 0
+
+
+# By pidfd
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
+    """Have the child's pidfd watched; False if the kernel has none."""
+    info: siginfo_t
+    if self.pid in loop.pidfds:
+        return True
+    if waitid(P_PID, self.pid, cython.address(info), WEXITED | WNOHANG | WNOWAIT):
+        raise ChildProcessError(
+            errno, f"{os.strerror(errno)}: {self.pid} is not a child of this process"
+        )
+    fd: cython.int = pidfd_open(self.pid)
+    if fd < 0:
+        if errno == ENOSYS or errno == EPERM:
+            return False
+        raise OSError(errno, f"{os.strerror(errno)}: no pidfd for child {self.pid}")
+    try:
+        io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
+        io.data = self.pid
+        io.start()
+    except BaseException:
+        close(fd)
+        raise
+    loop.pidfds[self.pid] = io
+    return True
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
+    io: Io = loop.pidfds.pop(pid, None)
+    if io is not None:
+        Io.stop(io)
+        close(io.fd)
+    return 0
+
+
+def on_pidfd(io: Io, revents):
+    """The child has ended: take its status."""
+    status: cython.int = 0
+    pid: cython.int = io.data
+    taken: cython.int = waitpid(pid, cython.address(status), WNOHANG)
+    if taken == 0:
+        return
+    if taken < 0:
+        status = 255 << 8
+        warn(f"the status of child {pid} was taken by somebody else: reported as 255")
+    deliver(io.loop, pid, status)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def forget_children(loop: Loop) -> cython.int:
+    """In a forked child: the parent's children are none of ours."""
+    for pid in list(loop.pidfds):
+        close_pidfd(loop, pid)
+    return 0
+
+
+# By SIGCHLD
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def watch_sigchld(loop: Loop) -> cython.int:
+    reaper: Signal = Signal(SIGCHLD, loop, on_sigchld, None, EV_MAXPRI)
+    reaper.flags |= INTERNAL
+    reaper.start()
+    loop.reaper = reaper
+    return 0
+
+
+def on_sigchld(reaper: Signal, revents):
+    """Take one status, and come again for more.
+
+    One at a time: a watcher of several children has room for one status, and has to
+    see it before the next.
+    """
+    loop: Loop = reaper.loop
+    status: cython.int = 0
+    pid: cython.int = next_status(loop, cython.address(status))
+    if pid <= 0:
+        return
+    push(loop.queue, reaper, EV_SIGNAL)
+    deliver(loop, pid, status)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def next_status(loop: Loop, status: cython.p_int) -> cython.int:
+    """Take a status of a watched child that has one; its process id, or 0."""
+    child: Child
+    pid: cython.int
+    for watcher in loop.children:
+        child = watcher
+        if by_pidfd(child, loop):
+            continue
+        pid = waitpid(
+            child.pid if child.pid else -1,
+            status,
+            WNOHANG | (WUNTRACED | WCONTINUED if child.extra else 0),
+        )
+        if pid > 0:
+            return pid
+    return 0

@@ -1,0 +1,11 @@
+from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
+
+cdef class Embed(Watcher):
+    cdef readonly Loop other
+    cdef object io       # internal Io on the other loop's kernel descriptor, while active
+    cdef object prepare  # internal Prepare, while active
+
+cdef int sweep_embedded(Embed self) except -1
+cdef int stop_embedders(Loop other) except -1
+cdef int follow_rebuild(Loop other) except -1

@@ -1,0 +1,205 @@
+"""Embed: another loop has events.
+
+The other loop's epoll descriptor is readable when any of its descriptors is ready,
+and an internal Io watches it. What the other loop has not told its kernel yet would
+not show there, and neither would its timers: before each wait an internal Prepare
+runs a pass of it where there is such news, and has an internal Timer wait for it.
+
+``Loop.embedders`` of the other loop lists the active Embed watchers on it, which
+follow it when its kernel's side is made anew and stop when it is closed.
+"""
+
+import cython
+from cython.cimports.everloop.constants import (
+    EV_EMBED,
+    EV_MINPRI,
+    EV_READ,
+    EVBACKEND_EPOLL,
+    EVRUN_NOWAIT,
+)
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    INTERNAL,
+    Watcher,
+    check_callback,
+    check_inactive,
+    raise_unusable,
+    remove_from,
+    set_up,
+)
+from cython.cimports.everloop.watchers.io import Io, new_internal_io
+from cython.cimports.everloop.watchers.prepare import Prepare
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class Embed(Watcher):
+    """Runs another loop inside this one.
+
+    Without a callback the other loop is swept whenever it has events, at this
+    watcher's priority; with one, that is called and has to call `sweep`.
+
+    other: a loop on an embeddable backend (epoll; see embeddable_backends()).
+
+    A fatal exception in the other loop stops this one too.
+
+    Raises Error for a loop that can't be embedded, itself, or one that embeds
+    this loop already.
+    """
+
+    def __init__(
+        self,
+        other: Loop,
+        loop: Loop,
+        callback: object = None,
+        data: object = None,
+        priority: object = 0,
+    ):
+        if loop is not None:
+            check_other(other, loop)
+        set_up(self, loop, callback, data, priority)
+        self.other = other
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Watch the other loop from now on; does nothing if active."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        check_other(self.other, loop)
+        prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
+        prepare.flags |= INTERNAL
+        watch_kernel(self, loop)
+        prepare.start()
+        self.prepare = prepare
+        self.other.embedders.append(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Watch no longer and take back a pending event."""
+        if self.flags & ACTIVE:
+            Io.stop(self.io)
+            Prepare.stop(self.prepare)
+            self.io = None
+            self.prepare = None
+            remove_from(self.other.embedders, self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    @cython.always_allow_keywords(False)
+    def sweep(self):
+        """Run one pass of the other loop, without blocking."""
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        sweep_embedded(self)
+
+    def set(self, other: Loop) -> None:
+        """Embed another loop; raises Error while the watcher is active."""
+        check_inactive(self, "set() can't be called")
+        if self.loop is not None:
+            check_other(other, self.loop)
+        self.other = other
+
+    @property
+    def callback(self):
+        """Called as ``callback(watcher, revents)``; None: the loop sweeps by itself."""
+        return self._callback
+
+    @callback.setter
+    def callback(self, callback):
+        if callback is not None:
+            check_callback(callback)
+        self._callback = callback
+
+    def _describe(self) -> str:
+        return f"other={self.other!r}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_other(other: Loop, loop: Loop) -> cython.int:
+    if other is None:
+        raise TypeError("other must be a Loop, not None")
+    other.check_open()
+    if other.kernel.flag != EVBACKEND_EPOLL:
+        raise Error("other can't be embedded: its backend has no descriptor to watch")
+    if reaches(other, loop):
+        raise Error("a loop can't be embedded in itself, directly or in a circle")
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def reaches(inner: Loop, sought: Loop) -> cython.bint:
+    """Whether sought is inner, or embedded in it at any depth."""
+    if inner is sought:
+        return True
+    for embed in sought.embedders:
+        outer: Loop = embed.loop
+        if reaches(inner, outer):
+            return True
+    return False
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def watch_kernel(self: Embed, loop: Loop) -> cython.int:
+    """Watch the other loop's descriptor, at this watcher's priority."""
+    io: Io = new_internal_io(loop, self.other.kernel.fd, EV_READ, on_readable)
+    io.data = self
+    io.rank = self.rank
+    io.start()
+    self.io = io
+    return 0
+
+
+def on_readable(io: Io, revents):
+    """The other loop has events: sweep it, or have the callback do so."""
+    self: Embed = io.data
+    if self._callback is not None:
+        push(self.loop.queue, self, EV_EMBED)
+    else:
+        sweep_embedded(self)
+
+
+def on_prepare(prepare: Prepare, revents):
+    """Have the other loop tell its kernel what is new."""
+    self: Embed = prepare.data
+    while self.flags & ACTIVE and self.other.descriptors.change_count:
+        sweep_embedded(self)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def sweep_embedded(self: Embed) -> cython.int:
+    other: Loop = self.other
+    other.start(EVRUN_NOWAIT)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def stop_embedders(other: Loop) -> cython.int:
+    """The other loop is about to be closed."""
+    for embed in list(other.embedders):
+        Embed.stop(embed)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def follow_rebuild(other: Loop) -> cython.int:
+    """The other loop has a new descriptor."""
+    for watcher in other.embedders:
+        embed: Embed = watcher
+        Io.stop(embed.io)
+        watch_kernel(embed, embed.loop)
+    return 0

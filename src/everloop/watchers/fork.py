@@ -1,0 +1,33 @@
+"""Fork: this process is a forked child."""
+
+import cython
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
+
+
+@cython.cclass
+class Fork(Watcher):
+    """Calls back in a forked child process, before anything else in the next pass.
+
+    The loop has its kernel's side made anew by then. Also called after Loop.reset.
+    """
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Call back from now on; does nothing if active. Thread-safe."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        loop.forks.add(self)
+        loop.activate(self)
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            self.loop.forks.remove(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)

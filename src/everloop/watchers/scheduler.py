@@ -1,0 +1,134 @@
+"""Scheduler: moments on the wall clock that the program works out itself."""
+
+import cython
+from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.failures import callback_failed, set_error, warn
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import ACTIVE, check_callback, raise_unusable, set_up
+from cython.cimports.everloop.watchers.wall_clock import (
+    ASKING,
+    DatedWatcher,
+    enter_heap,
+    retire_dated,
+    wall_time,
+)
+from cython.cimports.libc.math import isnan
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class Scheduler(DatedWatcher):
+    """Calls back at the moments that a callback of its own works out.
+
+    reschedule: called as ``reschedule(watcher, now)``, with the loop's time in
+    seconds since 1970, at each start, after each time, and when the wall clock was
+    set. Returns the next time: now or later (now + 1e30: never). It may stop
+    the watcher, but should do no more than compute.
+
+    If reschedule raises, or returns anything but such a time, the watcher is
+    stopped by the loop, with a RuntimeWarning, and the exception is treated as one
+    of a callback: reported, or raised by Loop.start if reschedule is `fatal`.
+    """
+
+    def __init__(
+        self,
+        reschedule,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        check_reschedule(reschedule)
+        set_up(self, loop, callback, data, priority)
+        self._reschedule = reschedule
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Ask for the next time and wait for it; does nothing if active."""
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        if self.extra & ASKING:
+            raise Error(f"start() can't be called in the reschedule callback of {self!r}")
+        loop.activate(self)
+        ask(self, loop, 0)
+
+    @cython.always_allow_keywords(False)
+    def reset(self):
+        """Ask for the next time anew. Starts the watcher if it is stopped."""
+        if self.extra & ASKING:
+            raise Error(f"reset() can't be called in the reschedule callback of {self!r}")
+        self.stop()
+        self.start()
+
+    @property
+    def reschedule(self):
+        """The callback that gives the next time. May be replaced at any time."""
+        return self._reschedule
+
+    @reschedule.setter
+    def reschedule(self, reschedule):
+        check_reschedule(reschedule)
+        self._reschedule = reschedule
+
+    def _describe(self) -> str:
+        return f"at={self.when:.6f}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_reschedule(reschedule: object) -> cython.int:
+    if not callable(reschedule):
+        raise TypeError(f"reschedule must be callable, not {type(reschedule).__name__}")
+    check_callback(reschedule)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def ask(self: Scheduler, loop: Loop, earliest: nanoseconds) -> cython.int:
+    """Have an active watcher, out of the heap, work out its next time and wait for it."""
+    self.extra |= ASKING
+    try:
+        moment: cython.double = next_time(self, loop)
+    except BaseException as error:
+        # Until the loop has stopped the watcher it waits for what never comes.
+        moment = 1e30
+        loop.failed.append((self, self._reschedule, error))
+        loop.wake_if_waiting()
+    finally:
+        self.extra &= ~ASKING
+    if self.flags & ACTIVE and loop.state == OPEN:
+        self.when = moment
+        enter_heap(self, loop, earliest)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=True)
+def next_time(self: Scheduler, loop: Loop) -> cython.double:
+    now: cython.double = cython.cast(cython.double, wall_time(loop)) / 1e9
+    answer: object = self._reschedule(self, now)
+    moment: cython.double = answer
+    if isnan(moment):
+        raise ValueError(f"reschedule must return a time, not {answer!r}")
+    if moment < now:
+        raise Error(f"reschedule must return a time that is not before now, not {answer!r}")
+    return moment
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def report_failed(loop: Loop) -> cython.int:
+    """Stop the watchers whose reschedule failed, and deal with the exceptions."""
+    while loop.failed:
+        watcher, reschedule, error = loop.failed.pop(0)
+        if cython.cast(Scheduler, watcher).flags & ACTIVE:
+            retire_dated(watcher, loop)
+        warn(f"{watcher!r} has been stopped: its reschedule callback failed")
+        set_error(error)
+        callback_failed(loop, watcher, reschedule)
+    return 0

@@ -1,0 +1,236 @@
+"""Signal: the process gets a signal.
+
+A loop keeps its active Signal watchers in ``Loop.signals``, a dict of lists by
+number, in the order of starting. Signals come by a C handler (see signals.py), or
+with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
+"""
+
+import os
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.signals import (
+    check_signum,
+    claim,
+    note_signal,
+    owned_by,
+    release,
+    take_pending,
+)
+from cython.cimports.everloop.sys.signal import (
+    NSIG,
+    SFD_CLOEXEC,
+    SFD_NONBLOCK,
+    SIG_BLOCK,
+    SIG_UNBLOCK,
+    pthread_sigmask,
+    sigaddset,
+    sigemptyset,
+    signalfd,
+    signalfd_siginfo,
+    sigset_t,
+)
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    Watcher,
+    check_inactive,
+    raise_unusable,
+    remove_from,
+    set_up,
+)
+from cython.cimports.everloop.watchers.io import Io, new_internal_io
+from cython.cimports.libc.errno import errno
+from cython.cimports.posix.unistd import close, read
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class Signal(Watcher):
+    """Calls back when the process gets a signal, in whatever thread.
+
+    Any number of watchers may watch a signal, in one loop. While any does, the
+    signal does not reach a handler set before, by signal.signal() or in C; it comes
+    back when the last watcher stops. Several arrivals before the loop gets to it
+    make one call.
+
+    Starting takes the signal out of the thread's signal mask, unless the loop has
+    EVFLAG_NOSIGMASK. With EVFLAG_SIGNALFD it is blocked instead, in this thread.
+
+    signum: the number of a signal, such as signal.SIGTERM.
+
+    Raises ValueError for what is no signal, or can't be watched (SIGKILL, SIGSTOP).
+    """
+
+    def __init__(
+        self,
+        signum,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        number: cython.int = check_signum(signum)
+        set_up(self, loop, callback, data, priority)
+        self.position = number
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Watch from now on; does nothing if active.
+
+        Raises Error if another loop watches the signal.
+        """
+        if self.flags & ACTIVE:
+            return
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN:
+            raise_unusable(self)
+        signum: cython.int = self.position
+        loop.open_waker()
+        claim(loop, signum)
+        watchers: list = loop.signals.setdefault(signum, [])
+        try:
+            if loop.takes_signals_by_fd:
+                open_signalfd(loop, signum)
+            watchers.append(self)
+            loop.activate(self)
+        except BaseException:
+            give_up(loop, signum)
+            raise
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Watch no longer and take back a pending event."""
+        if self.flags & ACTIVE:
+            watchers: list = self.loop.signals[self.position]
+            remove_from(watchers, self)
+            give_up(self.loop, self.position)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    def set(self, signum) -> None:
+        """Watch another signal; raises Error while the watcher is active."""
+        number: cython.int = check_signum(signum)
+        check_inactive(self, "set() can't be called")
+        self.position = number
+
+    @property
+    def signum(self) -> int:
+        """The number of the signal. Read only."""
+        return self.position
+
+    def _describe(self) -> str:
+        return f"signum={self.position}"
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def give_up(loop: Loop, signum: cython.int) -> cython.int:
+    """Release a signal that has no watchers left."""
+    if loop.signals.get(signum):
+        return 0
+    loop.signals.pop(signum, None)
+    release(loop, signum)
+    if loop.takes_signals_by_fd and loop.signal_io is not None:
+        unblock(loop, signum)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def queue_signals(loop: Loop) -> cython.int:
+    """Queue the watchers of the signals that have arrived.
+
+    From the highest number down: the pending queue gives back the last one first.
+    """
+    signum: cython.int = NSIG
+    loop.signals_pending = 0
+    while signum > 1:
+        signum -= 1
+        if take_pending(loop, signum):
+            feed_signal_watchers(loop, signum)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
+    watchers: list = loop.signals.get(signum)
+    if watchers is not None:
+        for watcher in reversed(watchers):
+            push(loop.queue, watcher, EV_SIGNAL)
+    return 0
+
+
+# By signalfd
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
+    """Take one signal more by the loop's signalfd, which is made if need be."""
+    mask: sigset_t
+    sigemptyset(cython.address(mask))
+    for number in loop.signals:
+        sigaddset(cython.address(mask), number)
+    if not loop.flags & EVFLAG_NOSIGMASK:
+        pthread_sigmask(SIG_BLOCK, cython.address(mask), cython.NULL)
+    io: Io = loop.signal_io
+    fd: cython.int = signalfd(
+        -1 if io is None else io.fd, cython.address(mask), SFD_CLOEXEC | SFD_NONBLOCK
+    )
+    if fd < 0:
+        raise OSError(errno, f"signal {signum} can't be watched by a signalfd")
+    if io is None:
+        loop.signal_io = new_internal_io(loop, fd, EV_READ, read_signalfd)
+        loop.signal_io.start()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def unblock(loop: Loop, signum: cython.int) -> cython.void:
+    """Take one signal less by the signalfd, and the last one with it."""
+    mask: sigset_t
+    gone: sigset_t
+    io: Io = loop.signal_io
+    sigemptyset(cython.address(gone))
+    sigaddset(cython.address(gone), signum)
+    sigemptyset(cython.address(mask))
+    for number in loop.signals:
+        sigaddset(cython.address(mask), number)
+    signalfd(io.fd, cython.address(mask), 0)
+    if not loop.flags & EVFLAG_NOSIGMASK:
+        pthread_sigmask(SIG_UNBLOCK, cython.address(gone), cython.NULL)
+    if not loop.signals:
+        Io.stop(io)
+        close(io.fd)
+        loop.signal_io = None
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def reopen_signalfd(loop: Loop) -> cython.int:
+    """In a forked child: a signalfd of its own."""
+    io: Io = loop.signal_io
+    if io is None:
+        return 0
+    Io.stop(io)
+    close(io.fd)
+    loop.signal_io = None
+    for signum in loop.signals:
+        return open_signalfd(loop, signum)
+    return 0
+
+
+def read_signalfd(io: Io, revents):
+    """Note each signal that the signalfd has, as the C handler does."""
+    info: signalfd_siginfo
+    while read(io.fd, cython.address(info), cython.sizeof(info)) == cython.sizeof(info):
+        if info.ssi_signo < NSIG and owned_by(io.loop, info.ssi_signo):
+            note_signal(info.ssi_signo)
+    queue_signals(io.loop)

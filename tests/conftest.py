@@ -1,0 +1,277 @@
+"""What the tests share: loops that are verified and closed, descriptors that are closed,
+child interpreters for programs that may go wrong, and a check for leaks around every test."""
+
+import contextlib
+import faulthandler
+import gc
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+import everloop
+from everloop import EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT
+
+BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
+
+# A loop that runs so long in a test hangs: it is stopped, and the test has failed.
+LOOP_HANGS_AFTER = 20
+
+# A test that takes so long hangs: everything ends, with a traceback of each thread.
+HANGS_AFTER = 100
+
+PRELUDE = """\
+import contextlib, faulthandler, gc, os, resource, signal, socket, sys, threading, time, weakref
+faulthandler.dump_traceback_later(PROGRAM_HANGS_AFTER, exit=True)
+
+import everloop as ev
+from everloop import *
+from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
+
+KINDS = (Io, Timer, Idle, Prepare, Check, Async)
+BACKENDS = (EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT)
+
+
+def noop(watcher, revents):
+    pass
+
+
+def arguments_of(kind):
+    return {Io: (0, EV_READ), Timer: (60.0, 0.0)}.get(kind, ())
+
+
+def make(kind, loop, callback=noop, *rest):
+    return kind(*arguments_of(kind), loop, callback, *rest)
+
+
+def pipe():
+    ends = os.pipe()
+    for fd in ends:
+        os.set_blocking(fd, False)
+    return ends
+
+
+def raised(function, *args, **kwargs):
+    try:
+        function(*args, **kwargs)
+    except BaseException as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def when_blocked(function, thread=threading.main_thread()):
+    '''Call function, in a thread of its own, once the given thread sleeps in the kernel.'''
+    def sleeps():
+        with open(f"/proc/self/task/{thread.native_id}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "S"
+
+    def watch():
+        seen = 0
+        while seen < 5:
+            time.sleep(0.01)
+            seen = seen + 1 if thread.native_id and sleeps() else 0
+        function()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    return watching
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def reported(seen):
+    '''Collect the class names of exceptions that are reported, instead of printing them.'''
+    sys.unraisablehook = lambda report: seen.append(report.exc_type.__name__)
+    return seen
+"""
+
+
+def pytest_configure(config):
+    capture = config.pluginmanager.getplugin("capturemanager")
+    shown = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+    with shown:
+        config.terminal_fd = os.dup(2)
+
+
+def pytest_unconfigure(config):
+    faulthandler.cancel_dump_traceback_later()
+    os.close(config.terminal_fd)
+
+
+def open_descriptors():
+    return set(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request, monkeypatch):
+    """Around every test: an end to hangs, a clean environment, no descriptor left open."""
+    monkeypatch.delenv("LIBEV_FLAGS", raising=False)
+    faulthandler.dump_traceback_later(HANGS_AFTER, exit=True, file=request.config.terminal_fd)
+    before = len(open_descriptors())
+    yield
+    if len(open_descriptors()) > before:
+        gc.collect()  # what a failed test left in its frames is not a leak of the loop's
+    faulthandler.cancel_dump_traceback_later()
+    assert len(open_descriptors()) <= before, "descriptors were left open"
+
+
+@pytest.fixture(params=BACKENDS.values(), ids=BACKENDS)
+def backend(request):
+    """The EVBACKEND_* bit of each backend in turn."""
+    return request.param
+
+
+@pytest.fixture
+def new_loop():
+    """A function that makes a loop, which is verified and closed in the end."""
+    loops, hung = [], []
+
+    def rescue():
+        hung.extend(loops)
+        for loop in loops:
+            loop.stop(everloop.EVBREAK_ALL)
+
+    def make(*args, **kwargs):
+        loops.append(everloop.Loop(*args, **kwargs))
+        return loops[-1]
+
+    rescuer = threading.Timer(LOOP_HANGS_AFTER, rescue)
+    rescuer.daemon = True
+    rescuer.start()
+    yield make
+    rescuer.cancel()
+    rescuer.join()
+    assert not hung, "the loop ran for too long and had to be stopped"
+    for loop in loops:
+        if not loop.closed:
+            loop.verify()
+            loop.close()
+
+
+@pytest.fixture
+def loop(new_loop):
+    """A loop with the default backend."""
+    return new_loop()
+
+
+@pytest.fixture
+def clock(loop):
+    """A clock of the loop's that moves only when it is told to."""
+    loop.clock = everloop.clock.ManualClock()
+    return loop.clock
+
+
+@pytest.fixture
+def pipe():
+    """A function that makes a non-blocking pipe, as (read end, write end)."""
+    made = []
+
+    def make():
+        ends = os.pipe()
+        for fd in ends:
+            os.set_blocking(fd, False)
+            made.append((fd, os.fstat(fd).st_ino))
+        return ends
+
+    yield make
+    for fd, number in made:
+        # The test may have closed it, and others may have got its number since.
+        with contextlib.suppress(OSError):
+            if os.fstat(fd).st_ino == number:
+                os.close(fd)
+
+
+@pytest.fixture
+def pair():
+    """A function that makes two connected, non-blocking sockets."""
+    with contextlib.ExitStack() as stack:
+
+        def make():
+            ends = socket.socketpair()
+            for end in ends:
+                stack.enter_context(end)
+                end.setblocking(False)
+            return ends
+
+        yield make
+
+
+@pytest.fixture
+def reported(monkeypatch):
+    """A list of what goes to sys.unraisablehook, as (exception, object)."""
+    seen = []
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda report: seen.append((report.exc_value, report.object))
+    )
+    return seen
+
+
+def sleeps(thread):
+    """Whether the thread waits for something in the kernel."""
+    stat = pathlib.Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.fixture
+def when_blocked():
+    """A function that has another one called, in a thread, when this thread blocks."""
+    threads = []
+
+    def call(function, thread=None):
+        thread = thread or threading.current_thread()
+
+        def watch():
+            seen = 0
+            while seen < 5:
+                time.sleep(0.01)
+                seen = seen + 1 if sleeps(thread) else 0
+            function()
+
+        threads.append(threading.Thread(target=watch, daemon=True))
+        threads[-1].start()
+        return threads[-1]
+
+    yield call
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def run_program():
+    """A function that runs a program in an interpreter of its own.
+
+    The program finds the names of PRELUDE defined. It must end with exit status 0
+    and print the lines expected; anything else fails the test, a crash or a hang
+    included.
+    """
+
+    def run(source, expected="", hangs_after=30, **environment):
+        package = pathlib.Path(everloop.__file__).parent.parent
+        names = {name: os.environ[name] for name in os.environ if name != "LIBEV_FLAGS"}
+        names["PYTHONPATH"] = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        names["PYTHONMALLOC"] = "debug"
+        source = textwrap.dedent(source)
+        prelude = PRELUDE.replace("PROGRAM_HANGS_AFTER", str(hangs_after))
+        done = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", prelude + source],
+            env=names | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=HANGS_AFTER - 10,
+        )
+        told = f"{done.stdout}\n{done.stderr[-4000:]}"
+        assert done.returncode == 0, f"exit status {done.returncode}\n{told}"
+        assert done.stdout.split() == expected.split(), told
+        return done
+
+    return run
