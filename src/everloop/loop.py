@@ -141,6 +141,7 @@ class Loop:
         self.wakeup.rank = EV_MAXPRI - EV_MINPRI
         self.wakeup.flags = ACTIVE
         self._clock = Clock()
+        self.last_number = 0
 
     def __dealloc__(self):
         release_all(self)

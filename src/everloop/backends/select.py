@@ -164,7 +164,7 @@ class SelectBackend(Backend):
             writable = self.sets[WRITABLE * self.words + word]
             if not readable | writable:
                 continue
-            for bit in range(WORD_BITS):
+            for bit in range(WORD_BITS - 1, -1, -1):
                 self.report(
                     word * WORD_BITS + bit,
                     (EV_READ if (readable >> bit) & 1 else 0)

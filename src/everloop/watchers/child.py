@@ -194,17 +194,19 @@ def unwatch(self: Child, loop: Loop) -> cython.int:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
-    """Give a status to all the loop's watchers of that child."""
+    """Give a status to all the loop's watchers of that child, those of any child first."""
     running: cython.bint = os.WIFSTOPPED(status) or os.WIFCONTINUED(status)
     child: Child
-    for watcher in reversed(loop.children):
-        child = watcher
-        if (child.pid == 0 or child.pid == pid) and (child.extra or not running):
-            child.rpid = pid
-            child.rstatus = status
-            if child.slot == 0:
-                child.rank = EV_MAXPRI - EV_MINPRI
-            push(loop.queue, child, EV_CHILD)
+    # The pending queue gives back the last one first.
+    for wanted in (pid, 0):
+        for watcher in reversed(loop.children):
+            child = watcher
+            if child.pid == wanted and (child.extra or not running):
+                child.rpid = pid
+                child.rstatus = status
+                if child.slot == 0:
+                    child.rank = EV_MAXPRI - EV_MINPRI
+                push(loop.queue, child, EV_CHILD)
     if not running:
         close_pidfd(loop, pid)
     return 0
