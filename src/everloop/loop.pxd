@@ -53,8 +53,10 @@ cdef class Loop:
     cdef nanoseconds audited_at
     cdef nanoseconds audit_cost
 
-    # Time, as of the last wait or update().
+    # Time, as of the last wait or update(). Nobody may have needed it since the wait:
+    # whoever does calls freshen(self) first.
     cdef Clock _clock
+    cdef bint stale
     cdef nanoseconds mono        # monotonic clock
     cdef nanoseconds wall_ahead  # wall clock minus monotonic clock
     cdef nanoseconds wall_read   # monotonic time when wall_ahead was measured

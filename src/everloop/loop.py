@@ -33,8 +33,10 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.jumps import watch_for_jumps, watch_no_longer
 from cython.cimports.everloop.failures import callback_failed, warn
+from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
+from cython.cimports.everloop.queues.descriptors_inline import feed as feed_descriptor
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import LANES, PendingEvent, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import pop, push
@@ -51,6 +53,7 @@ from cython.cimports.everloop.sys.python import (
     Py_REFCNT,
     PyErr_CheckSignals,
     PyThread_get_thread_ident,
+    alias_method,
     call_vector,
 )
 from cython.cimports.everloop.waker import Waker
@@ -316,8 +319,10 @@ class Loop:
     def now(self) -> float:
         """The wall-clock time of the current pass, in seconds since 1970.
 
-        That is when the last wait ended; all callbacks of a pass see the same.
+        That is when the last wait ended, or when it was first needed since; all
+        callbacks of a pass see the same.
         """
+        freshen(self)
         return cython.cast(cython.double, self.mono + self.wall_ahead) / 1e9
 
     def update(self) -> None:
@@ -346,6 +351,7 @@ class Loop:
     def clock(self, clock: Clock):
         if clock is None:
             raise TypeError("clock must be a Clock, not None")
+        freshen(self)
         before: nanoseconds = self.mono
         self._clock = clock
         self.read_clocks()
@@ -384,7 +390,9 @@ class Loop:
         if number < 0:
             raise ValueError(f"fd must not be negative, not {fd!r}")
         if number < self.descriptors.capacity:
-            self.descriptors.feed(number, bits, self.queue)
+            feed_descriptor(
+                cython.address(self.descriptors.slots[number]), bits, self.queue
+            )
             self.wake_if_waiting()
 
     def feed_signal_event(self, signum) -> None:
@@ -447,11 +455,6 @@ class Loop:
     def async_(self, callback, data=None, priority=0):
         """A new Async watcher of this loop; getattr(loop, "async") is the same."""
         return Async(self, callback, data, priority)
-
-    def __getattr__(self, name):
-        if name == "async":
-            return self.async_
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def watchers(self) -> tuple:
@@ -713,10 +716,13 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def refresh_time(self) -> cython.int:
-        """Read the clock; the wall clock only from time to time."""
-        self.mono = self._clock.monotonic()
-        if self.dates.count or self.mono - self.wall_read > NANO // 2:
-            self.read_clocks()
+        """Read the clock if there are timers, else when somebody first asks (freshen)."""
+        self.stale = True
+        if self.timers.count or self.dates.count or self._io_interval:
+            self.mono = self._clock.monotonic()
+            self.stale = False
+            if self.dates.count or self.mono - self.wall_read > NANO // 2:
+                self.read_clocks()
         return 0
 
     @cython.cfunc
@@ -1021,6 +1027,7 @@ class Loop:
         self.mono = self._clock.monotonic()
         self.wall_ahead = self._clock.wall() - self.mono
         self.wall_read = self.mono
+        self.stale = False
         if self.dates.count and abs(self.wall_ahead - before) >= NANO:
             reschedule_all(self)
         return 0
@@ -1043,6 +1050,11 @@ class Loop:
         name: str = repr(io)
         Io.stop(io)
         raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
+
+
+# "async" was a name like any other when the interface was made. A __getattr__ would
+# do too, but costs CPython's fast way of calling methods.
+alias_method(Loop, "async", Loop.async_)
 
 
 @cython.cfunc

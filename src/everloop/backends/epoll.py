@@ -27,6 +27,7 @@ from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.queues.descriptors import Descriptor
+from cython.cimports.everloop.queues.descriptors_inline import report
 from cython.cimports.everloop.sys.epoll import (
     EPOLL_CLOEXEC,
     EPOLL_CTL_ADD,
@@ -160,11 +161,15 @@ class EpollBackend(Backend):
             ready = 0
         i: cython.int
         for i in range(ready):
-            self.report(cython.address(self.events[i]))
+            self.report_event(cython.address(self.events[i]))
         if ready == self.capacity:
             self.enlarge()
         for fd in self.always_ready:
-            self.table.report(fd, EV_READ | EV_WRITE, self.pending)
+            report(
+                cython.address(self.table.slots[cython.cast(cython.int, fd)]),
+                EV_READ | EV_WRITE,
+                self.pending,
+            )
             ready += 1
         return ready
 
@@ -201,7 +206,7 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def report(self, event: cython.pointer[epoll_event]) -> cython.int:
+    def report_event(self, event: cython.pointer[epoll_event]) -> cython.int:
         fd: cython.int = cython.cast(cython.int, cython.cast(uint32_t, event.data.u64))
         if fd == self.wake_fd:
             self.woken = True
@@ -220,7 +225,7 @@ class EpollBackend(Backend):
             revents = EV_READ
         if event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
             revents |= EV_WRITE
-        return self.table.report(fd, revents, self.pending)
+        return report(slot, revents, self.pending)
 
     @cython.cfunc
     @cython.exceptval(check=False)

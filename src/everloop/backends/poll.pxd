@@ -12,4 +12,4 @@ cdef class PollBackend(Backend):
     cdef int add(self, int fd) noexcept
     cdef void remove(self, Descriptor* slot) noexcept
     cdef int wait(self, nanoseconds timeout) noexcept nogil
-    cdef int report(self, pollfd* file) except -1
+    cdef int report_file(self, pollfd* file) except -1

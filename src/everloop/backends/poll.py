@@ -10,6 +10,7 @@ from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.queues.descriptors import Descriptor
+from cython.cimports.everloop.queues.descriptors_inline import report
 from cython.cimports.everloop.sys.poll import (
     POLLERR,
     POLLHUP,
@@ -118,7 +119,7 @@ class PollBackend(Backend):
         while left and place < self.count:
             if self.files[place].revents:
                 left -= 1
-                self.report(cython.address(self.files[place]))
+                self.report_file(cython.address(self.files[place]))
             place += 1
         return ready
 
@@ -135,7 +136,7 @@ class PollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def report(self, file: cython.pointer[pollfd]) -> cython.int:
+    def report_file(self, file: cython.pointer[pollfd]) -> cython.int:
         if file.fd == self.wake_fd:
             self.woken = True
             return 0
@@ -147,4 +148,4 @@ class PollBackend(Backend):
             revents = EV_READ
         if file.revents & (POLLOUT | POLLERR | POLLHUP):
             revents |= EV_WRITE
-        return self.table.report(file.fd, revents, self.pending)
+        return report(cython.address(self.table.slots[file.fd]), revents, self.pending)

@@ -23,5 +23,5 @@ cdef class SelectBackend(Backend):
     cdef int grow(self, int words) noexcept
     cdef int wait(self, nanoseconds timeout) noexcept nogil
     cdef int report_all(self) except -1
-    cdef int report(self, int fd, int revents) except -1
+    cdef int report_bits(self, int fd, int revents) except -1
     cdef void find_closed(self) noexcept

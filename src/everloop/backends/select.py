@@ -10,7 +10,7 @@ from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree
 from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.queues.descriptors import Descriptor
+from cython.cimports.everloop.queues.descriptors_inline import report
 from cython.cimports.everloop.sys.process import F_GETFD, fcntl
 from cython.cimports.everloop.sys.select import fd_set, pselect
 from cython.cimports.libc.errno import EBADF, EINTR, ENOMEM, errno
@@ -165,7 +165,7 @@ class SelectBackend(Backend):
             if not readable | writable:
                 continue
             for bit in range(WORD_BITS - 1, -1, -1):
-                self.report(
+                self.report_bits(
                     word * WORD_BITS + bit,
                     (EV_READ if (readable >> bit) & 1 else 0)
                     | (EV_WRITE if (writable >> bit) & 1 else 0),
@@ -174,13 +174,13 @@ class SelectBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def report(self, fd: cython.int, revents: cython.int) -> cython.int:
+    def report_bits(self, fd: cython.int, revents: cython.int) -> cython.int:
         if revents == 0:
             return 0
         if fd == self.wake_fd:
             self.woken = True
             return 0
-        return self.table.report(fd, revents, self.pending)
+        return report(cython.address(self.table.slots[fd]), revents, self.pending)
 
     @cython.cfunc
     @cython.exceptval(check=False)

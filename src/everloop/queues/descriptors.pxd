@@ -1,7 +1,6 @@
 from libc.stdint cimport uint32_t
 from cpython.object cimport PyObject
 from everloop.backends.backend cimport Backend
-from everloop.queues.pending cimport PendingQueue
 from everloop.watcher cimport Watcher
 
 cdef enum DescriptorFlag:
@@ -29,6 +28,4 @@ cdef class DescriptorTable:
     cdef int mark_all_changed(self) except -1
     cdef int watched_events(self, int fd) noexcept
     cdef void hand_over(self, Backend backend) noexcept
-    cdef int report(self, int fd, int revents, PendingQueue pending) except -1
-    cdef int feed(self, int fd, int revents, PendingQueue pending) except -1
     cdef int verify(self) except -1

@@ -9,6 +9,8 @@ Invariants:
   started one first (so that they are called in the order of starting, since
   the pending queue turns it round).
 - Chains borrow their watchers, which are active and so owned by the roster.
+- Chains are fed to the pending queue by inline functions: see
+  descriptors_inline.pxd.
 - ``changes`` lists each descriptor flagged CHANGED once.
 - The table grows up to the highest descriptor in use. A number beyond it that
   no open file has gets no place: its watcher waits among the strays for the
@@ -19,8 +21,6 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
-from cython.cimports.everloop.queues.pending import PendingQueue
-from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_GETFD, fcntl
 from cython.cimports.everloop.watcher import STRAY, Watcher
 from cython.cimports.everloop.watchers.io import Io
@@ -140,34 +140,6 @@ class DescriptorTable:
                 cython.address(self.changes[done]),
                 self.change_count * cython.sizeof(cython.int),
             )
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def report(
-        self, fd: cython.int, revents: cython.int, pending: PendingQueue
-    ) -> cython.int:
-        """The kernel says that revents happened: queue the watchers that ask for them.
-
-        What is said of a descriptor that changed since the kernel was last told
-        may be about another file, so it is dropped; events are level-triggered
-        and come again.
-        """
-        if self.slots[fd].flags & CHANGED:
-            return 0
-        return self.feed(fd, revents, pending)
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def feed(self, fd: cython.int, revents: cython.int, pending: PendingQueue) -> cython.int:
-        """Queue the watchers of fd that ask for any of revents."""
-        io: cython.pointer[PyObject] = self.slots[fd].head
-        wanted: cython.int
-        while io != cython.NULL:
-            wanted = cython.cast(Io, io).extra & revents
-            if wanted:
-                push(pending, cython.cast(Io, io), wanted)
-            io = cython.cast(Io, io).next_on_fd
-        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

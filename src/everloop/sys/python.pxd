@@ -44,3 +44,16 @@ cdef extern from *:
     PyObject* call_vector "everloop_call_vector"(
         PyObject* callable, PyObject** args, size_t nargsf
     )
+
+cdef extern from *:
+    """
+    /* Put a method into a compiled class under a name that Python can't spell. */
+    static inline int everloop_alias_method(PyObject *type, PyObject *name, PyObject *method)
+    {
+        if (PyDict_SetItem(((PyTypeObject *)type)->tp_dict, name, method) < 0)
+            return -1;
+        PyType_Modified((PyTypeObject *)type);
+        return 0;
+    }
+    """
+    int alias_method "everloop_alias_method"(object type, object name, object method) except -1

@@ -115,7 +115,7 @@ def check_period(offset: cython.double, interval: cython.double) -> cython.int:
 
 
 @cython.cfunc
-@cython.exceptval(check=False)
+@cython.exceptval(-1)
 def next_moment(self: Periodic, loop: Loop) -> cython.double:
     if self._interval > 0.0:
         return next_multiple(self, wall_time(loop))

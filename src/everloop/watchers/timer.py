@@ -5,6 +5,7 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
@@ -56,6 +57,7 @@ class Timer(Watcher):
         loop: Loop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        freshen(loop)
         loop.timers.add(self, loop.mono + from_seconds(self.rest))
         loop.activate(self)
 
@@ -85,6 +87,7 @@ class Timer(Watcher):
         loop: Loop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        freshen(loop)
         if self.slot:
             loop.take_back(self)
         if self._repeat == 0.0:
@@ -160,11 +163,12 @@ def new_timer(
 
 
 @cython.cfunc
-@cython.exceptval(check=False)
+@cython.exceptval(-1, check=True)
 def seconds_left(self: Timer) -> cython.double:
     if not self.flags & ACTIVE:
         return self.rest
     loop: Loop = self.loop
+    freshen(loop)
     return cython.cast(cython.double, loop.timers.nodes[self.position].at - loop.mono) / 1e9
 
 

@@ -13,6 +13,6 @@ cdef class DatedWatcher(Watcher):
 cdef int enter_heap(DatedWatcher self, Loop loop, nanoseconds earliest) except -1
 cdef void leave_heap(DatedWatcher self, Loop loop) noexcept
 cdef int retire_dated(DatedWatcher self, Loop loop) except -1
-cdef nanoseconds wall_time(Loop loop) noexcept
+cdef nanoseconds wall_time(Loop loop) except? -1
 cdef int queue_due(Loop loop) except -1
 cdef int reschedule_all(Loop loop) except -1

@@ -9,6 +9,7 @@ import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_PERIODIC
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import ACTIVE, Watcher
@@ -36,8 +37,9 @@ class DatedWatcher(Watcher):
 
 
 @cython.cfunc
-@cython.exceptval(check=False)
+@cython.exceptval(-1)
 def wall_time(loop: Loop) -> nanoseconds:
+    freshen(loop)
     return loop.mono + loop.wall_ahead
 
 
