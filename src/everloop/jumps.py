@@ -29,7 +29,9 @@ def watch_for_jumps(loop: Loop) -> cython.int:
     loop.jumps_tried = True
     if loop.flags & EVFLAG_NOTIMERFD or loop._clock.manual:
         return 0
-    fd: cython.int = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK)
+    fd: cython.int = loop.descriptors.apart(
+        timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK)
+    )
     if fd < 0:
         return 0
     if arm(fd):

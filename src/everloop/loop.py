@@ -653,6 +653,8 @@ class Loop:
         """Tell the kernel which descriptors to watch for what."""
         if self.dates.count and not self.jumps_tried:
             watch_for_jumps(self)
+        if self.descriptors.strays:
+            self.descriptors.take_in_strays()
         if self.descriptors.change_count:
             self.descriptors.hand_over(self.kernel)
         if self.kernel.refused_fd >= 0 or self.descriptors.strays:
@@ -895,6 +897,8 @@ class Loop:
             timeout = self._clock.wait(timeout)
         if timeout:
             self.open_waker()
+            # Signals that came while C code ran: the wait would not end for them.
+            PyErr_CheckSignals()
         self.held = 0
         self.waiting = True
         __sync_synchronize()
@@ -937,7 +941,7 @@ class Loop:
         with cython.nogil:
             ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
         self.waiting = False
-        return 0
+        return PyErr_CheckSignals()
 
     # Steps of phases
 
@@ -946,7 +950,7 @@ class Loop:
     def open_waker(self) -> cython.int:
         """Have an eventfd watched: before the first wait that others may have to end."""
         if self.waker.fd < 0:
-            self.waker.open()
+            self.waker.open(self.descriptors)
             try:
                 self.kernel.watch_waker(self.waker.fd)
             except BaseException:
@@ -967,6 +971,7 @@ class Loop:
         self.runs += 1
         if self.runs == 1 and self.kernel.silent and self.descriptors.capacity:
             now: nanoseconds = self._clock.monotonic()
+            self.audit_owed = True
             if now - self.audited_at >= 20 * self.audit_cost:
                 self.audit()
         return 0

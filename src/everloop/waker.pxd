@@ -1,9 +1,11 @@
+from everloop.queues.descriptors cimport DescriptorTable
+
 cdef class Waker:
     cdef int fd
     cdef int writers   # threads that write without the GIL
     cdef int closing   # a descriptor that the last of them closes, or -1
 
-    cdef int open(self) except -1
+    cdef int open(self, DescriptorTable table) except -1
     cdef void close(self) noexcept
     cdef void wake(self) noexcept nogil
     cdef void wake_without_gil(self) noexcept

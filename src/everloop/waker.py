@@ -1,6 +1,7 @@
 """Waker: gets a loop out of its wait, from another thread or a signal handler."""
 
 import cython
+from cython.cimports.everloop.queues.descriptors import DescriptorTable
 from cython.cimports.everloop.sys.eventfd import (
     EFD_CLOEXEC,
     EFD_NONBLOCK,
@@ -27,8 +28,8 @@ class Waker:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def open(self) -> cython.int:
-        self.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+    def open(self, table: DescriptorTable) -> cython.int:
+        self.fd = table.apart(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
         if self.fd < 0:
             raise OSError(errno, "the loop's eventfd can't be opened")
         return 0

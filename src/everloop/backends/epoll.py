@@ -44,7 +44,7 @@ from cython.cimports.everloop.sys.epoll import (
     epoll_wait,
     syscall,
 )
-from cython.cimports.libc.errno import EEXIST, EINTR, ENOENT, ENOSYS, EPERM, errno
+from cython.cimports.libc.errno import EBADF, EEXIST, EINTR, ENOENT, ENOSYS, EPERM, errno
 from cython.cimports.libc.stdint import uint32_t, uint64_t
 from cython.cimports.posix.time import timespec
 from cython.cimports.posix.unistd import close
@@ -164,13 +164,8 @@ class EpollBackend(Backend):
             self.report_event(cython.address(self.events[i]))
         if ready == self.capacity:
             self.enlarge()
-        for fd in self.always_ready:
-            report(
-                cython.address(self.table.slots[cython.cast(cython.int, fd)]),
-                EV_READ | EV_WRITE,
-                self.pending,
-            )
-            ready += 1
+        if self.always_ready:
+            ready += self.report_always_ready()
         return ready
 
     @cython.cfunc
@@ -226,6 +221,21 @@ class EpollBackend(Backend):
         if event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
             revents |= EV_WRITE
         return report(slot, revents, self.pending)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report_always_ready(self) -> cython.int:
+        """Report the files that epoll refuses, if it still does; their number."""
+        number: cython.int
+        for fd in self.always_ready.copy():
+            number = fd
+            slot: cython.pointer[Descriptor] = cython.address(self.table.slots[number])
+            self.modify(number, slot.wanted, slot.wanted)
+            if slot.registered == ALWAYS_READY:
+                report(slot, EV_READ | EV_WRITE, self.pending)
+            elif slot.registered == 0:
+                self.refuse(number, EBADF)
+        return cython.cast(cython.int, len(self.always_ready))
 
     @cython.cfunc
     @cython.exceptval(check=False)

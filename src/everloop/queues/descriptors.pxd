@@ -24,6 +24,8 @@ cdef class DescriptorTable:
 
     cdef int link(self, Watcher watcher) except -1
     cdef int unlink(self, Watcher watcher) except -1
+    cdef int apart(self, int fd) noexcept
+    cdef int take_in_strays(self) except -1
     cdef int mark_changed(self, int fd, int flags) except -1
     cdef int mark_all_changed(self) except -1
     cdef int watched_events(self, int fd) noexcept

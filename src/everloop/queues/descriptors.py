@@ -21,9 +21,10 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
-from cython.cimports.everloop.sys.process import F_GETFD, fcntl
-from cython.cimports.everloop.watcher import STRAY, Watcher
+from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, F_GETFD, fcntl
+from cython.cimports.everloop.watcher import STRAY, Watcher, remove_from
 from cython.cimports.everloop.watchers.io import Io
+from cython.cimports.posix.unistd import close
 from cython.cimports.libc.string import memcpy, memmove
 
 from everloop.errors import Error
@@ -63,7 +64,7 @@ class DescriptorTable:
         io: Io = cython.cast(Io, watcher)
         if io.flags & STRAY:
             io.flags &= ~STRAY
-            self.strays.remove(io)
+            remove_from(self.strays, io)
             return 0
         self.mark_changed(io.fd, 0)
         me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], io)
@@ -72,6 +73,33 @@ class DescriptorTable:
             link = cython.address(cython.cast(Io, link[0]).next_on_fd)
         link[0] = io.next_on_fd
         io.next_on_fd = cython.NULL
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def apart(self, fd: cython.int) -> cython.int:
+        """For a descriptor of the loop's own: move it, if it got a number that is watched.
+
+        The file that had the number was closed under its watcher. Returns the number
+        to use, or -1.
+        """
+        moved: cython.int
+        while fd >= 0 and fd < self.capacity:
+            if self.slots[fd].head == cython.NULL and self.slots[fd].registered == 0:
+                break
+            moved = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1)
+            close(fd)
+            fd = moved
+        return fd
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def take_in_strays(self) -> cython.int:
+        """Give those a place whose numbers have been opened meanwhile."""
+        for watcher in self.strays.copy():
+            if fcntl(cython.cast(Io, watcher).fd, F_GETFD) >= 0:
+                self.unlink(watcher)
+                self.link(watcher)
         return 0
 
     @cython.cfunc

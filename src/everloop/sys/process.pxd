@@ -16,5 +16,6 @@ cdef extern from "unistd.h" nogil:
 
 cdef extern from "fcntl.h" nogil:
     enum:
+        F_DUPFD_CLOEXEC
         F_GETFD
     int fcntl(int fd, int command, ...)

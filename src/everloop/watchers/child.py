@@ -231,6 +231,7 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
         if errno == ENOSYS or errno == EPERM:
             return False
         raise OSError(errno, f"{os.strerror(errno)}: no pidfd for child {self.pid}")
+    fd = loop.descriptors.apart(fd)
     try:
         io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
         io.data = self.pid

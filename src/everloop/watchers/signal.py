@@ -186,6 +186,7 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
     if fd < 0:
         raise OSError(errno, f"signal {signum} can't be watched by a signalfd")
     if io is None:
+        fd = loop.descriptors.apart(fd)
         loop.signal_io = new_internal_io(loop, fd, EV_READ, read_signalfd)
         loop.signal_io.start()
     return 0
