@@ -79,7 +79,7 @@ cdef class Loop:
     cdef int pid                 # with EVFLAG_FORKCHECK
     cdef bint reset_requested
     cdef object _callback
-    cdef public object data
+    cdef object _data
     cdef int last_revents        # of the latest callback
     cdef object last_number      # the same as a Python int
 

@@ -174,7 +174,7 @@ class Loop:
         self.flags = wanted
         self.takes_signals_by_fd = wanted & EVFLAG_SIGNALFD != 0
         self._callback = callback
-        self.data = data
+        self._data = data
         self._io_interval = io_nanoseconds
         self._timeout_interval = timeout_nanoseconds
         self.debug = debug
@@ -353,7 +353,7 @@ class Loop:
             raise TypeError("clock must be a Clock, not None")
         freshen(self)
         before: nanoseconds = self.mono
-        self._clock = clock
+        self._clock, clock = clock, self._clock
         self.read_clocks()
         self.timers.delay(self.mono - before)
         self.audited_at = self.mono
@@ -471,7 +471,16 @@ class Loop:
     @callback.setter
     def callback(self, callback):
         check_loop_callback(callback)
-        self._callback = callback
+        self._callback, callback = callback, self._callback
+
+    @property
+    def data(self):
+        """Anything; everloop does nothing with it."""
+        return self._data
+
+    @data.setter
+    def data(self, data):
+        self._data, data = data, self._data
 
     @property
     def io_interval(self) -> float:

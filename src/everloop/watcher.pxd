@@ -10,7 +10,7 @@ cdef class Watcher:
     cdef object __weakref__
     cdef readonly Loop loop      # None until __init__ has succeeded
     cdef object _callback
-    cdef public object data
+    cdef object _data
     cdef unsigned int slot       # place in its lane of the pending queue + 1, or 0
     cdef unsigned int seat       # place in the loop's roster + 1, or 0
     cdef unsigned int position   # place in the structure that its kind is kept in
@@ -18,7 +18,8 @@ cdef class Watcher:
     cdef unsigned char flags     # WatcherFlag
     cdef unsigned char extra     # bits of its kind's own
 
-cdef int set_up(Watcher self, Loop loop, object callback, object data, object priority) except -1
+cdef int check_new(Watcher self, Loop loop, object callback, object priority) except -1
+cdef int adopt(Watcher self, Loop loop, object callback, object data, int rank) except -1
 cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1
 cdef int remove_from(list watchers, Watcher watcher) except -1

@@ -34,7 +34,8 @@ class Watcher:
     ):
         if type(self) is Watcher:
             raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
-        set_up(self, loop, callback, data, priority)
+        rank: cython.int = check_new(self, loop, callback, priority)
+        adopt(self, loop, callback, data, rank)
 
     def start(self):
         raise TypeError(f"{type(self).__name__} is not a kind of watcher that can be started")
@@ -97,7 +98,17 @@ class Watcher:
 
     @callback.setter
     def callback(self, callback):
-        self._callback = check_callback(callback)
+        check_callback(callback)
+        self._callback, callback = callback, self._callback
+
+    @property
+    def data(self):
+        """Anything; everloop does nothing with it."""
+        return self._data
+
+    @data.setter
+    def data(self, data):
+        self._data, data = data, self._data
 
     @property
     def priority(self) -> int:
@@ -141,24 +152,35 @@ class Watcher:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def set_up(
-    self: Watcher, loop: Loop, callback: object, data: object, priority: object
-) -> cython.int:
-    """The common part of every __init__: all is checked before anything is changed."""
+def check_new(self: Watcher, loop: Loop, callback: object, priority: object) -> cython.int:
+    """The checks of every __init__, before it changes anything; returns the rank.
+
+    Between them and adopt() no foreign code may run: it could start the watcher.
+    """
+    rank: cython.int = -EV_MINPRI if priority is None else rank_of(priority)
     if loop is None:
         raise TypeError("loop must be a Loop, not None")
-    if callback is not None:
-        check_callback(callback)
-    rank: cython.uchar = -EV_MINPRI
-    if priority is not None:
-        rank = rank_of(priority)
+    check_callback(callback)
+    loop.check_open()
     if self.flags & ACTIVE or self.slot:
         raise Error(f"__init__() can't be called while {self!r} is active or pending")
-    loop.check_open()
-    self.loop = loop
-    self._callback = callback
-    self.data = data
-    self.rank = rank
+    return rank
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def adopt(
+    self: Watcher, loop: Loop, callback: object, data: object, rank: cython.int
+) -> cython.int:
+    """The common part of every __init__: give the watcher its loop.
+
+    Values are exchanged, here and in setters, not assigned: the old one must not end
+    before the new one is in place, since its end may run foreign code.
+    """
+    self.rank = cython.cast(cython.uchar, rank)
+    self.loop, loop = loop, self.loop
+    self._callback, callback = callback, self._callback
+    self._data, data = data, self._data
     return 0
 
 

@@ -39,10 +39,11 @@ from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
     Watcher,
+    adopt,
     check_inactive,
+    check_new,
     raise_unusable,
     remove_from,
-    set_up,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.signal import Signal
@@ -81,11 +82,12 @@ class Child(Watcher):
         traced: cython.bint = bool(trace)
         if loop is not None:
             check_loop(number, traced, loop)
-        set_up(self, loop, callback, data, priority)
+        rank: cython.int = check_new(self, loop, callback, priority)
         self.pid = number
         self.extra = traced
         self.rpid = 0
         self.rstatus = 0
+        adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

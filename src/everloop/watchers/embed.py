@@ -2,8 +2,8 @@
 
 The other loop's epoll descriptor is readable when any of its descriptors is ready,
 and an internal Io watches it. What the other loop has not told its kernel yet would
-not show there, and neither would its timers: before each wait an internal Prepare
-runs a pass of it where there is such news, and has an internal Timer wait for it.
+not show there: before each wait an internal Prepare runs a pass of it where there is
+such news.
 
 ``Loop.embedders`` of the other loop lists the active Embed watchers on it, which
 follow it when its kernel's side is made anew and stop when it is closed.
@@ -24,10 +24,11 @@ from cython.cimports.everloop.watcher import (
     INTERNAL,
     Watcher,
     check_callback,
+    adopt,
     check_inactive,
+    check_new,
     raise_unusable,
     remove_from,
-    set_up,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.prepare import Prepare
@@ -43,6 +44,9 @@ class Embed(Watcher):
     watcher's priority; with one, that is called and has to call `sweep`.
 
     other: a loop on an embeddable backend (epoll; see embeddable_backends()).
+
+    Only descriptors wake this loop for the other one (and what is built on them, such
+    as Async and Signal); its timers and other watchers are served when it is swept.
 
     A fatal exception in the other loop stops this one too.
 
@@ -60,8 +64,9 @@ class Embed(Watcher):
     ):
         if loop is not None:
             check_other(other, loop)
-        set_up(self, loop, callback, data, priority)
-        self.other = other
+        rank: cython.int = check_new(self, loop, callback or on_readable, priority)
+        self.other, other = other, self.other
+        adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
@@ -106,7 +111,7 @@ class Embed(Watcher):
         check_inactive(self, "set() can't be called")
         if self.loop is not None:
             check_other(other, self.loop)
-        self.other = other
+        self.other, other = other, self.other
 
     @property
     def callback(self):
@@ -117,7 +122,7 @@ class Embed(Watcher):
     def callback(self, callback):
         if callback is not None:
             check_callback(callback)
-        self._callback = callback
+        self._callback, callback = callback, self._callback
 
     def _describe(self) -> str:
         return f"other={self.other!r}"

@@ -9,8 +9,9 @@ from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
     Watcher,
+    adopt,
     check_inactive,
-    set_up,
+    check_new,
     raise_unusable,
 )
 
@@ -99,9 +100,10 @@ def init_io(
 ) -> cython.int:
     number: cython.int = descriptor_of(fd)
     wanted: cython.uchar = events_of(events)
-    set_up(self, loop, callback, data, priority)
+    rank: cython.int = check_new(self, loop, callback, priority)
     self.fd = number
     self.extra = wanted
+    adopt(self, loop, callback, data, rank)
     return 0
 
 

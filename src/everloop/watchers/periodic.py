@@ -5,9 +5,10 @@ from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.watcher import (
     ACTIVE,
+    adopt,
     check_inactive,
+    check_new,
     raise_unusable,
-    set_up,
 )
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
@@ -44,9 +45,10 @@ class Periodic(DatedWatcher):
         priority: object = 0,
     ):
         check_period(offset, interval)
-        set_up(self, loop, callback, data, priority)
+        rank: cython.int = check_new(self, loop, callback, priority)
         self._offset = offset
         self._interval = interval
+        adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

@@ -4,7 +4,7 @@ import cython
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.failures import callback_failed, set_error, warn
 from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.watcher import ACTIVE, check_callback, raise_unusable, set_up
+from cython.cimports.everloop.watcher import ACTIVE, adopt, check_callback, check_new, raise_unusable
 from cython.cimports.everloop.watchers.wall_clock import (
     ASKING,
     DatedWatcher,
@@ -40,8 +40,9 @@ class Scheduler(DatedWatcher):
         priority: object = 0,
     ):
         check_reschedule(reschedule)
-        set_up(self, loop, callback, data, priority)
-        self._reschedule = reschedule
+        rank: cython.int = check_new(self, loop, callback, priority)
+        self._reschedule, reschedule = reschedule, self._reschedule
+        adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
@@ -72,7 +73,7 @@ class Scheduler(DatedWatcher):
     @reschedule.setter
     def reschedule(self, reschedule):
         check_reschedule(reschedule)
-        self._reschedule = reschedule
+        self._reschedule, reschedule = reschedule, self._reschedule
 
     def _describe(self) -> str:
         return f"at={self.when:.6f}"

@@ -36,10 +36,11 @@ from cython.cimports.everloop.sys.signal import (
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     Watcher,
+    adopt,
     check_inactive,
+    check_new,
     raise_unusable,
     remove_from,
-    set_up,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.errno import errno
@@ -74,8 +75,9 @@ class Signal(Watcher):
         priority: object = 0,
     ):
         number: cython.int = check_signum(signum)
-        set_up(self, loop, callback, data, priority)
+        rank: cython.int = check_new(self, loop, callback, priority)
         self.position = number
+        adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

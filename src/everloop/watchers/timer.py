@@ -13,8 +13,9 @@ from cython.cimports.everloop.sys.compiler import __builtin_prefetch
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     Watcher,
+    adopt,
     check_inactive,
-    set_up,
+    check_new,
     raise_unusable,
 )
 from cython.cimports.libc.math import isnan
@@ -142,9 +143,10 @@ def init_timer(
     priority: object,
 ) -> cython.int:
     check_times(after, repeat)
-    set_up(self, loop, callback, data, priority)
+    rank: cython.int = check_new(self, loop, callback, priority)
     self.rest = after
     self._repeat = repeat
+    adopt(self, loop, callback, data, rank)
     return 0
 
 
