@@ -28,6 +28,7 @@ from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare
 from everloop.watchers.scheduler import Scheduler
 from everloop.watchers.signal import Signal
+from everloop.watchers.stat import Stat
 from everloop.watchers.timer import Timer
 
 __version__ = "0.1.0"

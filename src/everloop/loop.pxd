@@ -30,6 +30,7 @@ cdef class Loop:
     cdef WatcherArray asyncs
     cdef dict signals            # number: list of Signal
     cdef list children           # Child
+    cdef object stats            # Inotify, or None before the first Stat
     cdef list embedders          # active Embed watchers of other loops on this one
     cdef tuple idles             # a WatcherArray for each rank
     cdef unsigned int idle_count

@@ -71,6 +71,7 @@ from cython.cimports.everloop.watchers.signal import (
     queue_signals,
     reopen_signalfd,
 )
+from cython.cimports.everloop.watchers.stat import new_stat, rebuild_stats
 from cython.cimports.everloop.watchers.timer import new_timer, queue_expired
 from cython.cimports.everloop.watchers.wall_clock import queue_due, reschedule_all
 from cython.cimports.libc.errno import EBADF
@@ -439,6 +440,10 @@ class Loop:
     def fork(self, callback, data=None, priority=0):
         """A new Fork watcher of this loop."""
         return Fork(self, callback, data, priority)
+
+    def stat(self, path, interval: cython.double, callback, data=None, priority=0):
+        """A new Stat of this loop."""
+        return new_stat(self, path, interval, callback, data, priority)
 
     def idle(self, callback, data=None, priority=0):
         """A new Idle watcher of this loop."""
@@ -1031,7 +1036,7 @@ class Loop:
             self.pid = getpid()
             forget_children(self)
             reopen_signalfd(self)
-        return 0
+        return rebuild_stats(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

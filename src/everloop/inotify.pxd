@@ -1,0 +1,43 @@
+from everloop.loop cimport Loop
+from everloop.sys.inotify cimport inotify_event
+from everloop.watcher cimport Watcher
+
+cdef class Inotify
+
+cdef class Trail:
+    cdef Watcher watcher    # the Stat
+    cdef bytes location     # its path, absolute
+    cdef Inotify inotify    # that it goes by
+    cdef dict interests     # the keys: (wd, name) as in Inotify.marks
+    cdef Watcher timer      # a Timer while the Stat polls, or None
+    cdef bint complete      # inotify tells of whatever happens to the path
+    cdef bint left          # the Stat was stopped: nothing is to be done any more
+    cdef bint busy          # a thread is following the path
+    cdef bint outdated      # ... and has to do it again
+
+cdef class Inotify:
+    cdef Loop loop
+    cdef object callback          # of the internal Io
+    cdef int fd                   # or -1
+    cdef unsigned int generation  # of the process that opened fd, see forking.py
+    cdef Watcher io               # internal; None while fd is -1
+    cdef dict trails              # the keys: those that joined
+    cdef dict marks               # wd -> {name: {trail: True}}
+    cdef list emptied             # wds that lost their last trail while a thread marked
+    cdef unsigned int marking     # threads inside inotify_add_watch()
+    cdef int closing              # a descriptor that the last of them closes, or -1
+    cdef unsigned int ignored     # IN_IGNORED events read
+
+    cdef int join(self, Trail trail) except -1
+    cdef int leave(self, Trail trail) except -1
+    cdef int open(self) except -1
+    cdef int close(self) except -1
+    cdef bint inherited(self) noexcept
+    cdef int mark(self, Trail trail, bytes path, unsigned int mask, object name) except -1
+    cdef int unmark(self, Trail trail, int wd, object name) except -1
+    cdef dict read(self)
+
+    cdef int add(self, bytes path, unsigned int mask) except? -1
+    cdef int remove(self, int wd) except -1
+    cdef int sweep(self) except -1
+    cdef int note(self, inotify_event* event, dict touched) except -1

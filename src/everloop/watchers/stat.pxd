@@ -1,0 +1,16 @@
+from everloop.inotify cimport Trail
+from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
+
+cdef class Stat(Watcher):
+    cdef readonly object path      # as given: str or bytes
+    cdef readonly double interval  # as given
+    cdef readonly object current
+    cdef readonly object previous
+    cdef bytes location            # path, absolute
+    cdef object seen               # what of the attributes is compared
+    cdef unsigned int looks        # at the attributes, to tell which was the last
+    cdef Trail trail               # None while stopped
+
+cdef Stat new_stat(Loop loop, object path, double interval, object callback, object data, object priority)
+cdef int rebuild_stats(Loop loop) except -1

@@ -1,0 +1,390 @@
+"""Stat: the attributes of a path have changed.
+
+An active Stat has a Trail (see inotify.py and paths.py), by which the kernel
+tells what happens to its path, and an internal Timer where that is not enough.
+Both only make it look; the attributes decide whether its callback is called.
+
+Who owns what: the loop owns the active Stats, their internal Timers and, in
+``Loop.stats``, the Inotify that all of them share. The trails join and leave it.
+"""
+
+import os
+from math import isnan
+from stat import S_ISLNK
+
+import cython
+from cython.cimports.everloop.constants import EV_MINPRI, EV_STAT
+from cython.cimports.everloop.inotify import Inotify, Trail
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.paths import follow
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    INTERNAL,
+    Watcher,
+    adopt,
+    check_inactive,
+    check_new,
+    raise_unusable,
+)
+from cython.cimports.everloop.watchers.timer import Timer, new_timer
+
+POLLED_EVERY = 5.0  # seconds, with interval 0
+POLLED_AT_MOST_EVERY = 0.1
+
+# What stands for the attributes of a path that does not exist.
+NOTHING = os.stat_result([0] * 10 + [0.0] * 3 + [0] * (os.stat_result.n_fields - 13))
+
+
+@cython.cclass
+class Stat(Watcher):
+    """Calls back when the attributes of a path have changed.
+
+    The path need not exist: that it appears, vanishes or becomes another file
+    are changes, too. A change is one of device, inode, mode, number of links,
+    owner, group, size, or of the times of modification and of status change, to
+    the nanosecond. Reading a file changes its time of access only, which does
+    not count. Several changes in quick succession may make one call.
+
+    Symbolic links are followed: `current` has the attributes of what the path
+    leads to, or those of the link if it leads nowhere. A change of the link
+    itself, or of where a link on the way leads, is a change as well.
+
+    On local file systems the kernel tells of changes at once (inotify). Elsewhere
+    (network file systems, FUSE, /proc and the like), where the kernel can't (a
+    directory that this user may not read, inotify's limits reached) or shall not
+    (EVFLAG_NOINOTIFY), the path is looked at every interval. What a process writes
+    through a shared mapping is noticed once it gives the mapping up, and a file
+    system that is mounted over the path only with the next change, unless polled.
+
+    path: str, bytes or os.PathLike. A relative one means what it meant when given.
+    interval: seconds between looks where they are needed, 0.1 at least; 0: every 5.
+
+    Raises TypeError for what is not a path, ValueError for an empty path, one with
+    a null character in it, or an interval that is negative or NaN.
+    """
+
+    def __cinit__(self):
+        self.current = NOTHING
+        self.previous = NOTHING
+
+    def __init__(
+        self,
+        path,
+        interval: cython.double,
+        loop: Loop,
+        callback: object,
+        data: object = None,
+        priority: object = 0,
+    ):
+        init_stat(self, path, interval, loop, callback, data, priority)
+
+    @cython.always_allow_keywords(False)
+    def start(self):
+        """Watch for changes from now on; does nothing if active. Thread-safe.
+
+        `current` and `previous` become what the attributes are now.
+        """
+        if self.flags & ACTIVE:
+            return
+        if self.loop is None or self.loop.state != OPEN:
+            raise_unusable(self)
+        refresh(self)
+        # Another thread may have started it, or closed the loop, meanwhile.
+        if self.flags & ACTIVE:
+            return
+        self.loop.check_open()
+        self.previous = self.current
+        self.loop.activate(self)
+        try:
+            set_out(self)
+        except BaseException:
+            Stat.stop(self)
+            raise
+
+    @cython.always_allow_keywords(False)
+    def stop(self):
+        """Call back no longer and take back a pending event. Thread-safe."""
+        if self.flags & ACTIVE:
+            give_up(self)
+            self.loop.deactivate(self)
+        elif self.slot:
+            self.loop.take_back(self)
+
+    def set(self, path, interval: cython.double) -> None:
+        """Watch another path, or at another interval; as in the constructor.
+
+        Raises Error while the watcher is active.
+        """
+        given, location = path_of(path)
+        check_interval(interval)
+        check_inactive(self, "set() can't be called")
+        assign(self, given, location, interval)
+
+    def stat(self) -> None:
+        """Look at the attributes now and update `current`, without calling back.
+
+        If they have changed, `previous` becomes what `current` was. A change that
+        was seen here is not reported any more.
+        """
+        if self.loop is None:
+            raise_unusable(self)
+        refresh(self)
+
+    def _describe(self) -> str:
+        interval = f" interval={self.interval:g}s" if self.interval else ""
+        return f"path={self.path!r}{interval}"
+
+
+# Making one
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def init_stat(
+    self: Stat,
+    path: object,
+    interval: cython.double,
+    loop: Loop,
+    callback: object,
+    data: object,
+    priority: object,
+) -> cython.int:
+    given, location = path_of(path)
+    check_interval(interval)
+    rank: cython.int = check_new(self, loop, callback, priority)
+    assign(self, given, location, interval)
+    return adopt(self, loop, callback, data, rank)
+
+
+@cython.cfunc
+def new_stat(
+    loop: Loop,
+    path: object,
+    interval: cython.double,
+    callback: object,
+    data: object,
+    priority: object,
+) -> Stat:
+    self: Stat = Stat.__new__(Stat)
+    init_stat(self, path, interval, loop, callback, data, priority)
+    return self
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def assign(self: Stat, path: object, location: bytes, interval: cython.double) -> cython.int:
+    self.path = path
+    self.location = location
+    self.interval = interval
+    self.seen = None
+    self.current = NOTHING
+    self.previous = NOTHING
+    self.looks += 1
+    return 0
+
+
+@cython.cfunc
+def path_of(path: object) -> tuple:
+    """path as str or bytes, and the same as absolute bytes."""
+    try:
+        given = os.fspath(path)
+    except TypeError:
+        raise TypeError(
+            f"path must be str, bytes or os.PathLike, not {type(path).__name__}"
+        ) from None
+    encoded: bytes = os.fsencode(given)
+    if not encoded:
+        raise ValueError("path must not be empty")
+    if b"\0" in encoded:
+        raise ValueError(f"path must not have a null character in it: {given!r}")
+    if not encoded.startswith(b"/"):
+        encoded = os.path.join(os.getcwdb(), encoded)
+    return given, encoded
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_interval(interval: cython.double) -> cython.int:
+    if isnan(interval) or interval < 0.0:
+        raise ValueError(
+            f"interval must be 0 or a positive number of seconds, not {interval!r}"
+        )
+    return 0
+
+
+# Looking
+
+
+@cython.cfunc
+@cython.exceptval(-1)
+def refresh(self: Stat) -> cython.bint:
+    """Look at the attributes; returns whether they have changed since the last look.
+
+    Another thread may look meanwhile: then nobody can tell which result is the later
+    one, and this thread looks again.
+    """
+    while True:
+        self.looks += 1
+        look: cython.uint = self.looks
+        current, link = attributes_of(self.location)
+        if look == self.looks:
+            break
+    seen: tuple = (compared(current), compared(link))
+    changed: cython.bint = seen != self.seen
+    if changed:
+        self.previous = self.current
+    self.seen = seen
+    self.current = current
+    return changed
+
+
+@cython.cfunc
+def attributes_of(location: bytes) -> tuple:
+    """What the path leads to and, if that is another thing, the link there (or None)."""
+    try:
+        own = os.lstat(location)
+    except OSError:
+        return NOTHING, None
+    if S_ISLNK(own.st_mode):
+        try:
+            return existing(os.stat(location)), own
+        except OSError:
+            pass  # it leads nowhere
+    return existing(own), None
+
+
+@cython.cfunc
+def existing(attributes: object) -> object:
+    """The attributes, with st_nlink at least 1: a file that was deleted is still
+    there in /proc/*/fd, and some file systems don't count links.
+    """
+    if attributes.st_nlink:
+        return attributes
+    plain, others = attributes.__reduce__()[1]
+    return os.stat_result((*plain[:3], 1, *plain[4:]), others)
+
+
+@cython.cfunc
+def compared(attributes: object) -> tuple:
+    if attributes is None:
+        return None
+    return (
+        attributes.st_dev,
+        attributes.st_ino,
+        attributes.st_mode,
+        attributes.st_nlink,
+        attributes.st_uid,
+        attributes.st_gid,
+        attributes.st_rdev,
+        attributes.st_size,
+        attributes.st_mtime_ns,
+        attributes.st_ctime_ns,
+    )
+
+
+# Watching
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_out(self: Stat) -> cython.int:
+    """Have a trail that tells what happens to the path from now on."""
+    loop: Loop = self.loop
+    if loop.stats is None:
+        loop.stats = Inotify(loop, on_inotify)
+    inotify: Inotify = loop.stats
+    trail: Trail = Trail()
+    trail.watcher = self
+    trail.location = self.location
+    inotify.join(trail)
+    self.trail = trail
+    if inotify.fd >= 0 and inotify.inherited():
+        rebuild_stats(loop)
+    else:
+        review(trail, True)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def give_up(self: Stat) -> cython.int:
+    """Leave the trail."""
+    trail: Trail = self.trail
+    if trail is not None:
+        self.trail = None
+        trail.inotify.leave(trail)
+        poll_as_needed(trail)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def review(trail: Trail, anew: cython.bint) -> cython.int:
+    """Follow the trail if it is to be followed anew; queue the Stat if there is a change."""
+    stat: Stat = trail.watcher
+    if anew:
+        follow(trail)
+        poll_as_needed(trail)
+    if not trail.left and refresh(stat) and not trail.left:
+        stat.loop.feed(stat, EV_STAT)
+        return 1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def poll_as_needed(trail: Trail) -> cython.int:
+    """Have a timer while the trail does not tell everything, and only then."""
+    stat: Stat = trail.watcher
+    needed: cython.bint = not trail.left and not trail.complete
+    if not needed and trail.timer is not None:
+        Timer.stop(trail.timer)
+        trail.timer = None
+    elif needed and trail.timer is None:
+        every: cython.double = stat.interval or POLLED_EVERY
+        every = max(every, POLLED_AT_MOST_EVERY)
+        rank: cython.int = stat.rank
+        trail.timer = new_timer(stat.loop, every, every, on_poll, trail, rank + EV_MINPRI)
+        trail.timer.flags |= INTERNAL
+        Timer.start(trail.timer)
+    return 0
+
+
+def on_poll(timer: Timer, revents):
+    """Called by the internal Timer of a Stat. A change may have led the path elsewhere."""
+    trail: Trail = timer.data
+    if review(trail, False):
+        review(trail, True)
+
+
+def on_inotify(io: Watcher, revents):
+    """Called by the internal Io of a loop's Inotify."""
+    inotify: Inotify = io.data
+    if inotify.inherited():
+        rebuild_stats(io.loop)
+        return
+    touched: dict = inotify.read()
+    # The pending queue gives back the last one first.
+    for trail in reversed(touched):
+        review(trail, touched[trail])
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def rebuild_stats(loop: Loop) -> cython.int:
+    """In a forked child, or after reset(): have a descriptor of our own, and see what was missed.
+
+    The old one is given up first, as what it watches belongs to the parent.
+    """
+    if loop.stats is None:
+        return 0
+    old: Inotify = loop.stats
+    trails: list = list(old.trails)
+    loop.stats = None
+    old.close()
+    for trail in trails:
+        stat: Stat = cython.cast(Trail, trail).watcher
+        if stat.trail is trail:
+            give_up(stat)
+            set_out(stat)
+    return 0
