@@ -95,7 +95,7 @@ def parse(field: str, low: int, high: int) -> set[int]:
         start = low if first is None else int(first)
         # A lone number with a step goes up to the end: 5/15 is 5-59/15.
         stop = int(last or (high if first is None or step else first))
-        if not low <= start <= stop <= high or step and int(step) == 0:
+        if not low <= start <= stop <= high or (step and int(step) == 0):
             raise ValueError(f"{part!r} is not within {low}-{high}")
         numbers.update(range(start, stop + 1, int(step or 1)))
     return numbers

@@ -21,18 +21,20 @@ from everloop import EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT
 BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
 
 # A loop that runs so long in a test hangs: it is stopped, and the test has failed.
-LOOP_HANGS_AFTER = 20
+LOOP_HANGS_AFTER = 15
 
 # A test that takes so long hangs: everything ends, with a traceback of each thread.
 HANGS_AFTER = 100
 
 PRELUDE = """\
-import contextlib, faulthandler, gc, os, resource, signal, socket, sys, threading, time, weakref
+import faulthandler
 faulthandler.dump_traceback_later(PROGRAM_HANGS_AFTER, exit=True)
 
 import everloop as ev
 from everloop import *
 from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
+import contextlib, gc, os, resource, signal, socket, sys, threading, time, weakref
+os.register_at_fork(after_in_child=lambda: faulthandler.dump_traceback_later(5, exit=True))
 
 KINDS = (Io, Timer, Idle, Prepare, Check, Async)
 BACKENDS = (EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT)
@@ -254,7 +256,7 @@ def run_program():
     included.
     """
 
-    def run(source, expected="", hangs_after=30, **environment):
+    def run(source, expected="", hangs_after=15, **environment):
         package = pathlib.Path(everloop.__file__).parent.parent
         names = {name: os.environ[name] for name in os.environ if name != "LIBEV_FLAGS"}
         names["PYTHONPATH"] = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"

@@ -4,12 +4,12 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.callbacks import ignoring
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Callback, Peer
 from benchmarks.timing import cpu_ns, per_operation
 from benchmarks.workload import Group, Row, Scale, Target, Workload, single
 from benchmarks.workloads.timers import FEW, delays, fire_few
@@ -99,10 +99,10 @@ def _start_periodics(peer_class: type[Peer], scale: Scale) -> float:
     return min(times) / FEW
 
 
-def _periodic_starter(peer: Peer) -> object:
+def _periodic_starter(peer: Peer) -> Callable[[Sequence[float], Callback], list]:
     """What starts absolute timers with given delays from now."""
 
-    def start(after: list[float], callback: object) -> list:
+    def start(after: Sequence[float], callback: Callback) -> list:
         now = time.time()
         return peer.start_periodics([now + delay for delay in after], callback)
 

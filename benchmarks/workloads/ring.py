@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.callbacks import ignoring
 from benchmarks.descriptors import socketpairs
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Callback, Peer
 from benchmarks.timing import cpu_ns, per_operation
 from benchmarks.workload import Group, Row, Scale, Target, single
 
@@ -20,7 +20,7 @@ def _ring(with_timers: bool, peer_class: type[Peer], scale: Scale) -> float:
     read, write, stop = os.read, os.write, peer.stop
     remaining = 0
 
-    def passer_on(source: int, sink: int, reset: Callable[[], object] | None) -> object:
+    def passer_on(source: int, sink: int, reset: Callable[[], object] | None) -> Callback:
         """The callback of one pair; at the end the byte goes on, ready for the next run."""
 
         def pass_on(_watcher: object = None, _revents: object = None) -> None:
@@ -31,6 +31,9 @@ def _ring(with_timers: bool, peer_class: type[Peer], scale: Scale) -> float:
             if not remaining:
                 stop()
 
+        if reset is None:
+            return pass_on
+
         def pass_on_and_reset(_watcher: object = None, _revents: object = None) -> None:
             nonlocal remaining
             reset()
@@ -40,7 +43,7 @@ def _ring(with_timers: bool, peer_class: type[Peer], scale: Scale) -> float:
             if not remaining:
                 stop()
 
-        return pass_on_and_reset if reset else pass_on
+        return pass_on_and_reset
 
     def run(count: int) -> int:
         nonlocal remaining

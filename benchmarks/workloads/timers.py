@@ -2,11 +2,11 @@
 
 import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import sleep
 
 from benchmarks.callbacks import ignoring
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Callback, Peer
 from benchmarks.timing import cpu_ns, per_operation
 from benchmarks.workload import Group, Row, Scale, Target, Workload, single
 
@@ -63,7 +63,9 @@ def _start_stop_few(peer_class: type[Peer], scale: Scale) -> dict[str, float]:
     return figures
 
 
-def fire(peer: Peer, start: Callable[[list[float], object], list], count: int, low: float) -> int:
+def fire(
+    peer: Peer, start: Callable[[Sequence[float], Callback], list], count: int, low: float
+) -> int:
     """CPU time of the passes in which `count` timers fire that are all overdue.
 
     `start` starts timers with the given delays, at random between `low` and twice that; one more
@@ -77,7 +79,7 @@ def fire(peer: Peer, start: Callable[[list[float], object], list], count: int, l
 
 
 def fire_few(
-    start: Callable[[Peer], Callable[[list[float], object], list]],
+    start: Callable[[Peer], Callable[[Sequence[float], Callback], list]],
     peer_class: type[Peer],
     scale: Scale,
 ) -> float:

@@ -27,8 +27,10 @@ def print_plain(report: dict) -> None:
     print(f"Python {report['python']} on {report['platform']}")
     print("\nbackends   compiled  works  recommended  embeddable")
     for name, facts in report["backends"].items():
-        marks = ["yes" if facts[key] else "no" for key in
-                 ("compiled", "works", "recommended", "embeddable")]
+        marks = [
+            "yes" if facts[key] else "no"
+            for key in ("compiled", "works", "recommended", "embeddable")
+        ]
         print(f"  {name:<9}{marks[0]:<10}{marks[1]:<7}{marks[2]:<13}{marks[3]}")
     print("\nkernel features")
     for name, found in report["kernel"].items():

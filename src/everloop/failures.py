@@ -5,7 +5,6 @@ from cython.cimports.cpython.exc import PyErr_WarnEx
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.constants import EVBREAK_ALL
 from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.watcher import INTERNAL, Watcher
 from cython.cimports.everloop.sys.python import (
     PyErr_CheckSignals,
     PyErr_SetObject,
@@ -26,6 +25,7 @@ from cython.cimports.everloop.sys.signal import (
     sigfillset,
     sigset_t,
 )
+from cython.cimports.everloop.watcher import INTERNAL, Watcher
 
 
 @cython.cfunc

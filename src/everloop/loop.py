@@ -11,7 +11,6 @@ from cython.cimports.everloop.clock import FOREVER, NANO, Clock, from_seconds, n
 from cython.cimports.everloop.constants import (
     EV_ASYNC,
     EV_CHECK,
-    EV_ERROR,
     EV_FORK,
     EV_IDLE,
     EV_MAXPRI,
@@ -31,8 +30,8 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
     EVRUN_ONCE,
 )
-from cython.cimports.everloop.jumps import watch_for_jumps, watch_no_longer
 from cython.cimports.everloop.failures import callback_failed, warn
+from cython.cimports.everloop.jumps import watch_for_jumps, watch_no_longer
 from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
@@ -248,9 +247,7 @@ class Loop:
         """
         wanted: cython.int = whole("how", how)
         if wanted < EVBREAK_CANCEL or wanted > EVBREAK_ALL:
-            raise ValueError(
-                f"how must be EVBREAK_ONE, EVBREAK_ALL or EVBREAK_CANCEL, not {how!r}"
-            )
+            raise ValueError(f"how must be EVBREAK_ONE, EVBREAK_ALL or EVBREAK_CANCEL, not {how!r}")
         self.breaking = wanted
         self.wake_if_waiting()
 
@@ -391,9 +388,7 @@ class Loop:
         if number < 0:
             raise ValueError(f"fd must not be negative, not {fd!r}")
         if number < self.descriptors.capacity:
-            feed_descriptor(
-                cython.address(self.descriptors.slots[number]), bits, self.queue
-            )
+            feed_descriptor(cython.address(self.descriptors.slots[number]), bits, self.queue)
             self.wake_if_waiting()
 
     def feed_signal_event(self, signum) -> None:
@@ -407,13 +402,11 @@ class Loop:
 
     # Watchers
 
-    def io(self, fd, events, callback, data=None, priority=None) -> Io:
+    def io(self, fd, events, callback, data=None, priority=0):
         """A new Io watcher of this loop."""
         return new_io(self, fd, events, callback, data, priority)
 
-    def timer(
-        self, after: cython.double, repeat: cython.double, callback, data=None, priority=None
-    ):
+    def timer(self, after: cython.double, repeat: cython.double, callback, data=None, priority=0):
         """A new Timer of this loop."""
         return new_timer(self, after, repeat, callback, data, priority)
 
@@ -744,7 +737,7 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def queue_idles(self) -> cython.int:
-        """Queue the Idle watchers of the highest priority that has any, if nothing is in its way."""
+        """Queue the Idle watchers of the highest priority there is, if nothing is in the way."""
         rank: cython.int = LANES
         if self.idle_count == 0:
             return 0

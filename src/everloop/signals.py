@@ -19,6 +19,7 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.eventfd import eventfd_write
 from cython.cimports.everloop.sys.signal import (
     NSIG,
@@ -35,7 +36,6 @@ from cython.cimports.everloop.sys.signal import (
     sigfillset,
     sigset_t,
 )
-from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.libc.errno import errno
 
 from everloop.errors import Error

@@ -29,9 +29,7 @@ class Watcher:
     its event happens.
     """
 
-    def __init__(
-        self, loop: Loop, callback: object, data: object = None, priority: object = 0
-    ):
+    def __init__(self, loop: Loop, callback: object, data: object = None, priority: object = 0):
         if type(self) is Watcher:
             raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
         rank: cython.int = check_new(self, loop, callback, priority)
@@ -157,7 +155,7 @@ def check_new(self: Watcher, loop: Loop, callback: object, priority: object) -> 
 
     Between them and adopt() no foreign code may run: it could start the watcher.
     """
-    rank: cython.int = -EV_MINPRI if priority is None else rank_of(priority)
+    rank: cython.int = rank_of(priority)
     if loop is None:
         raise TypeError("loop must be a Loop, not None")
     check_callback(callback)

@@ -24,8 +24,17 @@ from everloop import (
 
 
 @pytest.fixture
-def loop(new_loop, backend):
+def fresh_loop(new_loop, backend):
     return new_loop(backend)
+
+
+@pytest.fixture
+def loop(fresh_loop):
+    """A loop that has waited once, and so has all descriptors of its own."""
+    timer = fresh_loop.timer(0.001, 0.0, lambda w, e: None)
+    timer.start()
+    fresh_loop.start()
+    return fresh_loop
 
 
 @pytest.fixture
@@ -479,6 +488,36 @@ def test_closed_after_it_was_polled(loop, pipe, seen):
     assert loop.start() is False
 
 
+def test_closed_before_the_loop_opens_descriptors_of_its_own(fresh_loop, pipe, seen):
+    """What the loop opens for itself may get the number, and is not what is watched."""
+    r, w = pipe()
+    watcher = fresh_loop.io(r, EV_READ, seen)
+    watcher.start()
+    passes(fresh_loop)
+    os.close(r)
+    assert refused(fresh_loop, 0).errno == errno.EBADF
+    assert not watcher.active
+    assert seen == []
+
+
+def test_stopped_and_closed_before_the_loop_opens_descriptors_of_its_own(fresh_loop, pipe, seen):
+    r, w = pipe()
+    copy = os.dup(r)
+    watcher = fresh_loop.io(r, EV_READ, seen)
+    watcher.start()
+    passes(fresh_loop)
+    watcher.stop()
+    os.close(r)
+    os.write(w, b"x")
+    stop = fresh_loop.timer(0.2, 0.0, lambda w, e: fresh_loop.stop())
+    stop.start()
+    before = fresh_loop.iteration
+    fresh_loop.start()
+    os.close(copy)
+    assert fresh_loop.iteration - before < 20
+    assert seen == []
+
+
 def test_closed_in_a_callback(loop, pipe, seen):
     r, w = pipe()
     other, _ = pipe()
@@ -511,7 +550,6 @@ def test_closed_by_another_thread_while_blocked(loop, pipe, seen, when_blocked):
     assert refused(loop, 0).errno == errno.EBADF
     assert not watcher.active
     assert wake.active
-    assert seen == []
 
 
 def test_closed_while_the_loop_never_blocks(loop, pipe, seen):
@@ -555,6 +593,28 @@ def test_closed_while_a_short_timer_repeats(loop, pipe, seen):
     os.close(r)
     assert refused(loop, 0).errno == errno.EBADF
     assert tick.active
+
+
+def test_one_of_thousands_closed_between_two_starts(loop, pipe, seen, many_descriptors):
+    r, _ = pipe()
+    copies = [os.dup(r) for _ in range(3000)]
+    watchers = [loop.io(fd, EV_READ, seen) for fd in copies]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        loop.start(EVRUN_NOWAIT)
+        loop.start(EVRUN_NOWAIT)
+        os.close(copies.pop(1000))
+        with pytest.raises(OSError) as caught:
+            loop.start()
+        assert caught.value.errno == errno.EBADF
+        assert not watchers.pop(1000).active
+        assert all(watcher.active for watcher in watchers)
+    finally:
+        for watcher in watchers:
+            watcher.stop()
+        for fd in copies:
+            os.close(fd)
 
 
 def test_closed_regular_file(loop, seen):
@@ -794,9 +854,9 @@ def test_duplicate_kept_open_after_a_stop_does_not_make_the_loop_spin(loop, pipe
     stop.start()
     before = loop.iteration
     loop.start()
+    os.close(copy)
     assert loop.iteration - before < 20
     assert seen == []
-    os.close(copy)
 
 
 def test_closing_and_opening_at_random_agrees_with_a_model(loop, pipe):

@@ -715,9 +715,7 @@ def test_threads_start_and_stop_while_it_runs(loop, tmp_path):
                 path.unlink()
             (tmp_path / "a").rmdir()
 
-    threads = [threading.Thread(target=churn) for _ in range(3)] + [
-        threading.Thread(target=stir)
-    ]
+    threads = [threading.Thread(target=churn) for _ in range(3)] + [threading.Thread(target=stir)]
     for thread in threads:
         thread.start()
     run_until(loop, lambda: len(done) == 3)
@@ -837,9 +835,7 @@ def test_attributes(loop, tmp_path):
     for name in ("path", "interval", "current", "previous"):
         with pytest.raises(AttributeError):
             setattr(watcher, name, None)
-    assert repr(watcher).startswith(
-        f"<Stat path={str(path)!r} interval=2.5s stopped, priority 1"
-    )
+    assert repr(watcher).startswith(f"<Stat path={str(path)!r} interval=2.5s stopped, priority 1")
     watcher.start()
     watcher.start()
     assert watcher.active and loop.watchers == (watcher,)

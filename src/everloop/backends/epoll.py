@@ -137,9 +137,7 @@ class EpollBackend(Backend):
     ) -> cython.int:
         """epoll_ctl(2); returns 0 or an errno."""
         event: epoll_event
-        event.events = (EPOLLIN if events & EV_READ else 0) | (
-            EPOLLOUT if events & EV_WRITE else 0
-        )
+        event.events = (EPOLLIN if events & EV_READ else 0) | (EPOLLOUT if events & EV_WRITE else 0)
         event.data.u64 = (cython.cast(uint64_t, token) << 32) | cython.cast(uint32_t, fd)
         return errno if epoll_ctl(self.fd, operation, fd, cython.address(event)) else 0
 

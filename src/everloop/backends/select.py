@@ -90,9 +90,7 @@ class SelectBackend(Backend):
         """Make the sets larger; 0, or -1 for want of memory."""
         if words < self.words * 2:
             words = self.words * 2
-        sets = cython.cast(
-            cython.p_ulong, PyMem_RawCalloc(4 * words, cython.sizeof(cython.ulong))
-        )
+        sets = cython.cast(cython.p_ulong, PyMem_RawCalloc(4 * words, cython.sizeof(cython.ulong)))
         if sets == cython.NULL:
             return -1
         place: cython.int
@@ -141,12 +139,8 @@ class SelectBackend(Backend):
         span.tv_nsec = timeout % NANO
         return pselect(
             self.limit,
-            cython.cast(
-                cython.pointer[fd_set], cython.address(self.sets[READABLE * self.words])
-            ),
-            cython.cast(
-                cython.pointer[fd_set], cython.address(self.sets[WRITABLE * self.words])
-            ),
+            cython.cast(cython.pointer[fd_set], cython.address(self.sets[READABLE * self.words])),
+            cython.cast(cython.pointer[fd_set], cython.address(self.sets[WRITABLE * self.words])),
             cython.NULL,
             cython.NULL if timeout >= FOREVER else cython.address(span),
             cython.NULL,

@@ -67,9 +67,7 @@ def grow(array: WatcherArray) -> cython.int:
     capacity: cython.uint = array.capacity * 2 if array.capacity else 4
     watchers = cython.cast(
         cython.pointer[cython.pointer[PyObject]],
-        PyMem_RawRealloc(
-            array.watchers, capacity * cython.sizeof(cython.pointer[PyObject])
-        ),
+        PyMem_RawRealloc(array.watchers, capacity * cython.sizeof(cython.pointer[PyObject])),
     )
     if watchers == cython.NULL:
         raise MemoryError("no memory for watchers")

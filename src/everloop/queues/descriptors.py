@@ -24,8 +24,8 @@ from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, F_GETFD, fcntl
 from cython.cimports.everloop.watcher import STRAY, Watcher, remove_from
 from cython.cimports.everloop.watchers.io import Io
-from cython.cimports.posix.unistd import close
 from cython.cimports.libc.string import memcpy, memmove
+from cython.cimports.posix.unistd import close
 
 from everloop.errors import Error
 

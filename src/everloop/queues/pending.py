@@ -18,7 +18,6 @@ pending_inline.pxd.
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
-from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error

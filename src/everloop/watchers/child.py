@@ -47,7 +47,7 @@ from cython.cimports.everloop.watcher import (
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.signal import Signal
-from cython.cimports.libc.errno import ECHILD, ENOSYS, EPERM, errno
+from cython.cimports.libc.errno import ENOSYS, EPERM, errno
 from cython.cimports.posix.unistd import close
 
 from everloop.errors import Error

@@ -13,7 +13,6 @@ from cython.cimports.everloop.watcher import (
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
     enter_heap,
-    leave_heap,
     wall_time,
 )
 from cython.cimports.libc.math import floor, isnan

@@ -4,7 +4,13 @@ import cython
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.failures import callback_failed, set_error, warn
 from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.watcher import ACTIVE, adopt, check_callback, check_new, raise_unusable
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    adopt,
+    check_callback,
+    check_new,
+    raise_unusable,
+)
 from cython.cimports.everloop.watchers.wall_clock import (
     ASKING,
     DatedWatcher,

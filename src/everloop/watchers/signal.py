@@ -5,10 +5,7 @@ number, in the order of starting. Signals come by a C handler (see signals.py), 
 with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 """
 
-import os
-
 import cython
-from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.pending_inline import push
@@ -45,8 +42,6 @@ from cython.cimports.everloop.watcher import (
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.errno import errno
 from cython.cimports.posix.unistd import close, read
-
-from everloop.errors import Error
 
 
 @cython.cclass

@@ -206,9 +206,7 @@ def path_of(path: object) -> tuple:
 @cython.exceptval(-1, check=False)
 def check_interval(interval: cython.double) -> cython.int:
     if isnan(interval) or interval < 0.0:
-        raise ValueError(
-            f"interval must be 0 or a positive number of seconds, not {interval!r}"
-        )
+        raise ValueError(f"interval must be 0 or a positive number of seconds, not {interval!r}")
     return 0
 
 

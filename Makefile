@@ -1,0 +1,86 @@
+# Each target does its own set-up, in the virtual environment VENV, and again only
+# when something that it depends on has changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMPS := $(VENV)/.stamps
+
+SOURCES := $(shell find src -name __pycache__ -prune -o \
+	-type f \( -name '*.py' -o -name '*.pxd' -o -name '*.pyi' -o -name py.typed \) -print)
+METADATA := pyproject.toml setup.py MANIFEST.in README.md LICENSE
+
+# What is tested is the installed package: nothing may lead Python to src instead.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint format bench benchmarks bench-quick build package clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## */\1:/p' Makefile | \
+		while IFS=: read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TESTS='' (arguments for pytest)"
+
+demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 messages
+	$(BIN)/python -m demo
+
+test: $(STAMPS)/package $(STAMPS)/test ## run the tests on the installed package
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMPS)/lint ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMPS)/lint ## put the sources into the style that lint asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMPS)/package $(STAMPS)/bench ## all benchmarks, against other event loops
+	$(BIN)/python -m benchmarks
+
+benchmarks: bench ## the same as bench
+
+bench-quick: $(STAMPS)/package $(STAMPS)/bench ## the benchmarks with less of everything, below 3 minutes
+	$(BIN)/python -m benchmarks --quick
+
+build: $(STAMPS)/package ## compile the package and install it into VENV
+
+package: $(STAMPS)/venv ## make dist/: the sdist, and the wheel built from it
+	rm -rf build dist
+	$(PIP) install build
+	$(BIN)/python -m build
+
+clean: ## remove what was built, and VENV
+	rm -rf build dist src/*.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	find src \( -name '*.so' -o -name '*.c' \) -delete
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# Without what an earlier build left, which would be packed too though its source is gone.
+$(STAMPS)/package: $(STAMPS)/venv $(SOURCES) $(METADATA)
+	rm -rf build
+	$(PIP) install --force-reinstall --no-deps .
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/venv requirements/test.txt
+	$(PIP) install -r requirements/test.txt
+	@touch $@
+
+$(STAMPS)/lint: $(STAMPS)/venv requirements/lint.txt requirements/test.txt
+	$(PIP) install -r requirements/lint.txt
+	@touch $@
+
+# A peer that is missing is left out of the comparison, so nothing here is fatal.
+$(STAMPS)/bench: $(STAMPS)/venv benchmarks/requirements.txt
+	@echo '#include <ev.h>' | $${CC:-cc} -E - >/dev/null 2>&1 || \
+		echo "libev's header is missing, so libev is left out: on Debian or Ubuntu 'apt-get install libev-dev'"
+	-$(PIP) install -r benchmarks/requirements.txt
+	@touch $@

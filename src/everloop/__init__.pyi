@@ -1,0 +1,336 @@
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+from _typeshed import FileDescriptorLike, StrOrBytesPath
+
+from everloop.clock import Clock
+from everloop.clock import sleep as sleep
+from everloop.clock import time as time
+from everloop.constants import *
+
+_W = TypeVar("_W")
+_C = TypeVar("_C", bound=Callable[..., object])
+
+# Called with the watcher and the bits of what happened; the result is ignored.
+_Callback: TypeAlias = Callable[[_W, int], object]
+# Called with the watcher and the time now; returns the time to fire at.
+_Reschedule: TypeAlias = Callable[[_W, float], float]
+
+__version__: str
+
+class Error(Exception): ...
+
+def fatal(callback: _C) -> _C: ...
+def default_loop(
+    flags: int = EVFLAG_AUTO,
+    callback: Callable[[Loop], object] | None = None,
+    data: Any = None,
+    io_interval: float = 0.0,
+    timeout_interval: float = 0.0,
+    *,
+    debug: bool = False,
+) -> Loop: ...
+def abi_version() -> tuple[int, int]: ...
+def feed_signal(signum: int) -> None: ...
+def supported_backends() -> int: ...
+def recommended_backends() -> int: ...
+def embeddable_backends() -> int: ...
+
+class Loop:
+    def __init__(
+        self,
+        flags: int = EVFLAG_AUTO,
+        callback: Callable[[Self], object] | None = None,
+        data: Any = None,
+        io_interval: float = 0.0,
+        timeout_interval: float = 0.0,
+        *,
+        debug: bool = False,
+    ) -> None: ...
+
+    data: Any
+    debug: bool
+    io_interval: float
+    timeout_interval: float
+    clock: Clock
+    callback: Callable[[Self], object] | None
+    @property
+    def backend(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def default(self) -> bool: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def pending(self) -> int: ...
+    @property
+    def watchers(self) -> tuple[_Watcher, ...]: ...
+    def start(self, flags: int = 0) -> bool: ...
+    def stop(self, how: int = EVBREAK_ONE) -> None: ...
+    def invoke(self) -> None: ...
+    def reset(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    def now(self) -> float: ...
+    def update(self) -> None: ...
+    def suspend(self) -> None: ...
+    def resume(self) -> None: ...
+    def ref(self) -> None: ...
+    def unref(self) -> None: ...
+    def incref(self) -> None: ...
+    def decref(self) -> None: ...
+    def feed_fd_event(self, fd: int, revents: int) -> None: ...
+    def feed_signal_event(self, signum: int) -> None: ...
+    def verify(self) -> None: ...
+    def io(
+        self,
+        fd: FileDescriptorLike,
+        events: int,
+        callback: _Callback[Io],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Io: ...
+    def timer(
+        self,
+        after: float,
+        repeat: float,
+        callback: _Callback[Timer],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Timer: ...
+    def periodic(
+        self,
+        offset: float,
+        interval: float,
+        callback: _Callback[Periodic],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Periodic: ...
+    def scheduler(
+        self,
+        reschedule: _Reschedule[Scheduler],
+        callback: _Callback[Scheduler],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Scheduler: ...
+    def signal(
+        self,
+        signum: int,
+        callback: _Callback[Signal],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Signal: ...
+    def child(
+        self,
+        pid: int,
+        trace: bool,
+        callback: _Callback[Child],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Child: ...
+    def stat(
+        self,
+        path: StrOrBytesPath,
+        interval: float,
+        callback: _Callback[Stat],
+        data: Any = None,
+        priority: int = 0,
+    ) -> Stat: ...
+    def idle(self, callback: _Callback[Idle], data: Any = None, priority: int = 0) -> Idle: ...
+    def prepare(
+        self, callback: _Callback[Prepare], data: Any = None, priority: int = 0
+    ) -> Prepare: ...
+    def check(self, callback: _Callback[Check], data: Any = None, priority: int = 0) -> Check: ...
+    def embed(
+        self,
+        other: Loop,
+        callback: _Callback[Embed] | None = None,
+        data: Any = None,
+        priority: int = 0,
+    ) -> Embed: ...
+    def fork(self, callback: _Callback[Fork], data: Any = None, priority: int = 0) -> Fork: ...
+    def async_(self, callback: _Callback[Async], data: Any = None, priority: int = 0) -> Async: ...
+
+class _Watcher:
+    data: Any
+    priority: int
+    callback: _Callback[Self]
+    def __init__(
+        self,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def loop(self) -> Loop: ...
+    @property
+    def active(self) -> bool: ...
+    @property
+    def pending(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def invoke(self, revents: int) -> None: ...
+    def feed(self, revents: int) -> None: ...
+    def clear(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+class Io(_Watcher):
+    def __init__(
+        self,
+        fd: FileDescriptorLike,
+        events: int,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def fd(self) -> int: ...
+    @property
+    def events(self) -> int: ...
+    def set(self, fd: FileDescriptorLike, events: int) -> None: ...
+
+class Timer(_Watcher):
+    repeat: float
+    def __init__(
+        self,
+        after: float,
+        repeat: float,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def remaining(self) -> float: ...
+    def set(self, after: float, repeat: float) -> None: ...
+    def reset(self) -> None: ...
+
+class Periodic(_Watcher):
+    offset: float
+    interval: float
+    def __init__(
+        self,
+        offset: float,
+        interval: float,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def at(self) -> float: ...
+    def set(self, offset: float, interval: float) -> None: ...
+    def reset(self) -> None: ...
+
+class Scheduler(_Watcher):
+    reschedule: _Reschedule[Self]
+    def __init__(
+        self,
+        reschedule: _Reschedule[Self],
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def at(self) -> float: ...
+    def reset(self) -> None: ...
+
+class Signal(_Watcher):
+    def __init__(
+        self,
+        signum: int,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def signum(self) -> int: ...
+    def set(self, signum: int) -> None: ...
+
+class Child(_Watcher):
+    rpid: int
+    rstatus: int
+    def __init__(
+        self,
+        pid: int,
+        trace: bool,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def set(self, pid: int, trace: bool) -> None: ...
+
+class Stat(_Watcher):
+    def __init__(
+        self,
+        path: StrOrBytesPath,
+        interval: float,
+        loop: Loop,
+        callback: _Callback[Self],
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def path(self) -> str | bytes: ...
+    @property
+    def interval(self) -> float: ...
+    @property
+    def current(self) -> os.stat_result: ...
+    @property
+    def previous(self) -> os.stat_result: ...
+    def set(self, path: StrOrBytesPath, interval: float) -> None: ...
+    def stat(self) -> None: ...
+
+class Idle(_Watcher): ...
+class Prepare(_Watcher): ...
+class Check(_Watcher): ...
+
+class Embed(_Watcher):
+    callback: _Callback[Self] | None  # type: ignore[assignment]
+    def __init__(
+        self,
+        other: Loop,
+        loop: Loop,
+        callback: _Callback[Self] | None = None,
+        data: Any = None,
+        priority: int = 0,
+    ) -> None: ...
+    @property
+    def other(self) -> Loop: ...
+    def set(self, other: Loop) -> None: ...
+    def sweep(self) -> None: ...
+
+class Fork(_Watcher): ...
+
+class Async(_Watcher):
+    @property
+    def sent(self) -> bool: ...
+    def send(self) -> None: ...

@@ -1,0 +1,57 @@
+from typing import Final
+
+# What happened: the bits of a callback's revents.
+EV_UNDEF: Final = -1
+EV_NONE: Final = 0x00
+EV_READ: Final = 0x01
+EV_WRITE: Final = 0x02
+EV_IO: Final = 0x01
+EV_TIMER: Final = 0x00000100
+EV_TIMEOUT: Final = 0x00000100
+EV_PERIODIC: Final = 0x00000200
+EV_SIGNAL: Final = 0x00000400
+EV_CHILD: Final = 0x00000800
+EV_STAT: Final = 0x00001000
+EV_IDLE: Final = 0x00002000
+EV_PREPARE: Final = 0x00004000
+EV_CHECK: Final = 0x00008000
+EV_EMBED: Final = 0x00010000
+EV_FORK: Final = 0x00020000
+EV_CLEANUP: Final = 0x00040000
+EV_ASYNC: Final = 0x00080000
+EV_CUSTOM: Final = 0x01000000
+EV_ERROR: Final = -0x80000000
+
+# How a loop is made: Loop(flags).
+EVFLAG_AUTO: Final = 0x00000000
+EVFLAG_NOINOTIFY: Final = 0x00100000
+EVFLAG_SIGNALFD: Final = 0x00200000
+EVFLAG_NOSIGMASK: Final = 0x00400000
+EVFLAG_NOTIMERFD: Final = 0x00800000
+EVFLAG_NOENV: Final = 0x01000000
+EVFLAG_FORKCHECK: Final = 0x02000000
+
+# The kernel mechanisms; everloop has select, poll and epoll.
+EVBACKEND_SELECT: Final = 0x00000001
+EVBACKEND_POLL: Final = 0x00000002
+EVBACKEND_EPOLL: Final = 0x00000004
+EVBACKEND_KQUEUE: Final = 0x00000008
+EVBACKEND_DEVPOLL: Final = 0x00000010
+EVBACKEND_PORT: Final = 0x00000020
+EVBACKEND_LINUXAIO: Final = 0x00000040
+EVBACKEND_IOURING: Final = 0x00000080
+EVBACKEND_ALL: Final = 0x000000FF
+EVBACKEND_MASK: Final = 0x0000FFFF
+
+# Loop.start(flags).
+EVRUN_NOWAIT: Final = 1
+EVRUN_ONCE: Final = 2
+
+# Loop.stop(how).
+EVBREAK_CANCEL: Final = 0
+EVBREAK_ONE: Final = 1
+EVBREAK_ALL: Final = 2
+
+# The range of priorities.
+EV_MINPRI: Final = -2
+EV_MAXPRI: Final = 2
