@@ -2,5 +2,6 @@ from everloop.loop cimport Loop
 from everloop.watcher cimport Watcher
 
 cdef int callback_failed(Loop loop, Watcher watcher, object callback) except -1
+cdef str describe(Watcher watcher)
 cdef void set_error(object error) noexcept
 cdef int warn(str message) except -1

@@ -1,30 +1,13 @@
 """What becomes of an exception that leaves a callback."""
 
+import sys
+
 import cython
 from cython.cimports.cpython.exc import PyErr_WarnEx
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.constants import EVBREAK_ALL
 from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.sys.python import (
-    PyErr_CheckSignals,
-    PyErr_SetObject,
-    PyErr_WriteUnraisable,
-)
-from cython.cimports.everloop.sys.signal import (
-    SIG_BLOCK,
-    SIG_SETMASK,
-    SIGABRT,
-    SIGBUS,
-    SIGFPE,
-    SIGILL,
-    SIGSEGV,
-    SIGSYS,
-    SIGTRAP,
-    pthread_sigmask,
-    sigdelset,
-    sigfillset,
-    sigset_t,
-)
+from cython.cimports.everloop.sys.python import PyErr_SetObject, PyErr_WriteUnraisable
 from cython.cimports.everloop.watcher import INTERNAL, Watcher
 
 
@@ -75,24 +58,57 @@ def set_error(error: object) -> cython.void:
 def report(loop: Loop, callback: object, error: object) -> cython.int:
     """Hand the exception to sys.unraisablehook.
 
-    CPython swallows whatever is raised in the hook, so a Ctrl-C that came while
-    it ran would be lost: signals are held back until it has returned.
+    Not by PyErr_WriteUnraisable(), which swallows what is raised meanwhile: a Ctrl-C
+    that comes while the hook runs would be lost. So does the default hook, whose
+    work is therefore done here.
     """
-    held: sigset_t
-    before: sigset_t
-    sigfillset(cython.address(held))
-    for fault in (SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP):
-        sigdelset(cython.address(held), fault)
-    pthread_sigmask(SIG_BLOCK, cython.address(held), cython.address(before))
-    set_error(error)
-    PyErr_WriteUnraisable(cython.cast(cython.pointer[PyObject], callback))
-    pthread_sigmask(SIG_SETMASK, cython.address(before), cython.NULL)
+    hook: object = None
+    traceback: object = error.__traceback__.tb_next  # without this module
     try:
-        PyErr_CheckSignals()
+        hook = sys.unraisablehook
+        if hook is sys.__unraisablehook__:
+            print_report(callback, error.with_traceback(traceback))
+        else:
+            hook(report_type()((type(error), error, traceback, None, callback)))
+    except Exception as failure:
+        set_error(failure)
+        PyErr_WriteUnraisable(cython.cast(cython.pointer[PyObject], hook))
     except BaseException:
         loop.breaking = EVBREAK_ALL
         raise
     return 0
+
+
+@cython.cfunc
+def report_type() -> object:
+    """The type of what sys.unraisablehook is called with, which has no public name."""
+    for kind in tuple.__subclasses__():
+        if kind.__name__ == "UnraisableHookArgs":
+            return kind
+    raise RuntimeError("this Python has no UnraisableHookArgs")
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def print_report(callback: object, error: object) -> cython.int:
+    """What the default hook prints."""
+    if sys.stderr is None:
+        return 0
+    import traceback
+
+    lines: list = traceback.format_exception(error)
+    sys.stderr.write(f"Exception ignored in: {callback!r}\n{''.join(lines)}")
+    sys.stderr.flush()
+    return 0
+
+
+@cython.cfunc
+def describe(watcher: Watcher) -> str:
+    """The watcher's repr, or less if that fails."""
+    try:
+        return repr(watcher)
+    except Exception as error:
+        return f"<{type(watcher).__name__}, whose repr raises {type(error).__name__}>"
 
 
 @cython.cfunc

@@ -8,6 +8,7 @@ the clock; an internal Io watches it, from the first such wait on.
 import cython
 from cython.cimports.everloop.constants import EV_READ, EVFLAG_NOTIMERFD
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.sys.timerfd import (
     TFD_CLOEXEC,
     TFD_NONBLOCK,
@@ -38,6 +39,7 @@ def watch_for_jumps(loop: Loop) -> cython.int:
         close(fd)
         return 0
     io: Io = new_internal_io(loop, fd, EV_READ, on_jump)
+    io.data = own(fd, 0)
     io.start()
     loop.jumps = io
     return 0
@@ -69,5 +71,5 @@ def watch_no_longer(loop: Loop) -> cython.int:
     loop.jumps_tried = False
     if io is not None:
         Io.stop(io)
-        close(io.fd)
+        cython.cast(OwnedDescriptor, io.data).close()
     return 0

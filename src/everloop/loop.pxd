@@ -72,7 +72,6 @@ cdef class Loop:
     cdef int flags
     cdef int references          # active watchers, ref() and unref()
     cdef int breaking            # EVBREAK_*: how far to leave
-    cdef int nesting             # calls of callbacks that are under way
     cdef int runs                # calls of start() that are under way
     cdef unsigned int passes
     cdef unsigned long thread    # the one that runs the loop, while runs > 0

@@ -30,7 +30,7 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
     EVRUN_ONCE,
 )
-from cython.cimports.everloop.failures import callback_failed, warn
+from cython.cimports.everloop.failures import callback_failed, describe, warn
 from cython.cimports.everloop.jumps import watch_for_jumps, watch_no_longer
 from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.array import WatcherArray
@@ -54,6 +54,8 @@ from cython.cimports.everloop.sys.python import (
     PyThread_get_thread_ident,
     alias_method,
     call_vector,
+    nest_in_thread,
+    unnest_in_thread,
 )
 from cython.cimports.everloop.waker import Waker
 from cython.cimports.everloop.watcher import ACTIVE, FED, INTERNAL, Watcher, delete_attribute
@@ -88,6 +90,9 @@ from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare
 from everloop.watchers.scheduler import Scheduler
 from everloop.watchers.signal import Signal
+
+# Py_TPFLAGS_HEAPTYPE: set in classes made by a class statement.
+HEAP_TYPE = 1 << 9
 
 KNOWN_FLAGS = (
     EVBACKEND_MASK
@@ -224,7 +229,7 @@ class Loop:
         while self.breaking == EVBREAK_CANCEL:
             self.notice_fork()
             self.queue_prepares()
-            if self.breaking != EVBREAK_CANCEL:
+            if self.breaking != EVBREAK_CANCEL or self.state != OPEN:
                 break
             self.hand_over_changes()
             self.wait(self.blocking_time(flags))
@@ -235,7 +240,7 @@ class Loop:
             self.queue_idles()
             self.queue_checks()
             self.run_pending()
-            if flags or self.references <= 0:
+            if flags or self.references <= 0 or self.state != OPEN:
                 break
         return 0
 
@@ -369,6 +374,7 @@ class Loop:
         Before that watcher is stopped, call `ref`.
         """
         self.references -= 1
+        self.wake_if_waiting()
 
     def incref(self) -> None:
         """The same as `ref`."""
@@ -376,7 +382,7 @@ class Loop:
 
     def decref(self) -> None:
         """The same as `unref`."""
-        self.references -= 1
+        self.unref()
 
     # Events from elsewhere
 
@@ -658,6 +664,8 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def hand_over_changes(self) -> cython.int:
         """Tell the kernel which descriptors to watch for what."""
+        if self.generation != forking.generation:
+            self.notice_fork()
         if self.dates.count and not self.jumps_tried:
             watch_for_jumps(self)
         if self.descriptors.strays:
@@ -778,9 +786,14 @@ class Loop:
     def invoke_pending(self) -> cython.int:
         event: PendingEvent
         queue: PendingQueue = self.queue
+        budget: cython.int = 1024
         if queue.cursor >= 0:
             self.audit_owed = True
         while queue.cursor >= 0:
+            budget -= 1
+            if budget == 0:
+                budget = 1024
+                give_way()
             event = pop(queue)
             if event.watcher == cython.NULL:
                 continue
@@ -956,6 +969,10 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def open_waker(self) -> cython.int:
         """Have an eventfd watched: before the first wait that others may have to end."""
+        if self.generation != forking.generation:
+            # What the parent's kernel knows is none of ours: not even for this.
+            self.after_fork()
+            self.rebuild()
         if self.waker.fd < 0:
             self.waker.open(self.descriptors)
             try:
@@ -976,7 +993,7 @@ class Loop:
         self.nest()
         self.thread = me
         self.runs += 1
-        if self.runs == 1 and self.kernel.silent and self.descriptors.capacity:
+        if self.runs == 1 and self.kernel.silent and not self.reset_requested:
             now: nanoseconds = self._clock.monotonic()
             self.audit_owed = True
             if now - self.audited_at >= 20 * self.audit_cost:
@@ -988,16 +1005,15 @@ class Loop:
     def nest(self) -> cython.int:
         """Count a call that leads to callbacks; RecursionError before the C stack ends."""
         Py_EnterRecursiveCall(" in a callback of the loop")
-        if self.nesting >= 1000:
+        if nest_in_thread():
             Py_LeaveRecursiveCall()
-            raise RecursionError("callbacks of the loop are nested too deeply")
-        self.nesting += 1
+            raise RecursionError("callbacks are nested too deeply")
         return 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
     def unnest(self) -> cython.void:
-        self.nesting -= 1
+        unnest_in_thread()
         Py_LeaveRecursiveCall()
 
     @cython.cfunc
@@ -1011,7 +1027,6 @@ class Loop:
         self.waiting = False
         if self.thread != PyThread_get_thread_ident():
             self.runs = 0
-            self.nesting = 0
         return 0
 
     @cython.cfunc
@@ -1059,7 +1074,7 @@ class Loop:
             if head == cython.NULL:
                 return 0
             io = cython.cast(Io, head)
-        name: str = repr(io)
+        name: str = describe(io)
         Io.stop(io)
         raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
 
@@ -1071,9 +1086,18 @@ alias_method(Loop, "async", Loop.async_)
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def give_way() -> cython.int:
+    """Let other threads and signal handlers run, which callbacks in C might never do."""
+    with cython.nogil:
+        pass
+    return PyErr_CheckSignals()
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
 def raise_error_event(loop: Loop, watcher: Watcher) -> cython.int:
     """EV_ERROR was fed: stop the watcher and the loop."""
-    name: str = repr(watcher)
+    name: str = describe(watcher)
     if watcher.flags & ACTIVE:
         retire(loop, watcher)
     loop.breaking = EVBREAK_ALL
@@ -1086,7 +1110,7 @@ def raise_error_event(loop: Loop, watcher: Watcher) -> cython.int:
 def retire(loop: Loop, watcher: Watcher) -> cython.int:
     """Stop a watcher as its kind does, whatever a subclass makes of stop()."""
     for kind in type(watcher).__mro__:
-        if kind.__module__.startswith("everloop.watchers."):
+        if not kind.__flags__ & HEAP_TYPE:
             kind.stop(watcher)
             break
     return 0

@@ -10,8 +10,8 @@ Invariants:
 - Seats are taken in the order of boarding. One left in the middle stays empty
   (None) until half of them are, then all move up. The last taken one is never
   empty, those beyond it all are.
-- Whoever makes a watcher leave holds a reference to it: no watcher dies, and
-  so no foreign code runs, inside these functions.
+- No foreign code runs inside these functions: whoever makes a watcher leave holds a
+  reference to it, and no object is made that could set off the garbage collector.
 """
 
 import cython
@@ -34,7 +34,7 @@ class Roster:
         if watcher.seat:
             return 0
         if self.taken == PyList_GET_SIZE(self.seats):
-            self.seats.extend([None] * (8 + self.taken // 8))
+            add_seats(self)
         self.seats[self.taken] = watcher
         self.taken += 1
         watcher.seat = cython.cast(cython.uint, self.taken)
@@ -86,14 +86,30 @@ class Roster:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def add_seats(roster: Roster) -> cython.int:
+    """Make room. One by one: a new list could have the garbage collector run here."""
+    more: cython.Py_ssize_t = 8 + roster.taken // 8
+    while more:
+        roster.seats.append(None)
+        more -= 1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
 def move_up(roster: Roster) -> cython.int:
-    """Close the gaps, keeping the order."""
-    seated: list = roster.watchers()
+    """Close the gaps, keeping the order; in place, for the same reason."""
+    seats: list = roster.seats
     place: cython.Py_ssize_t
-    for place in range(len(seated)):
-        watcher: Watcher = seated[place]
-        watcher.seat = cython.cast(cython.uint, place + 1)
-    roster.seats = seated
-    roster.taken = len(seated)
+    kept: cython.Py_ssize_t = 0
+    for place in range(roster.taken):
+        if seats[place] is None:
+            continue
+        watcher: Watcher = seats[place]
+        seats[place] = None
+        seats[kept] = watcher
+        kept += 1
+        watcher.seat = cython.cast(cython.uint, kept)
+    roster.taken = kept
     roster.empty = 0
     return 0

@@ -57,3 +57,21 @@ cdef extern from *:
     }
     """
     int alias_method "everloop_alias_method"(object type, object name, object method) except -1
+
+cdef extern from *:
+    """
+    /* How deep calls into loops are nested in this thread: each takes some of its C
+       stack, whatever Python's own limit is. */
+    static __thread int everloop_nesting;
+
+    static inline int everloop_nest(void)
+    {
+        if (everloop_nesting >= 1000)
+            return -1;
+        everloop_nesting++;
+        return 0;
+    }
+    static inline void everloop_unnest(void) { everloop_nesting--; }
+    """
+    int nest_in_thread "everloop_nest"() noexcept
+    void unnest_in_thread "everloop_unnest"() noexcept

@@ -21,6 +21,7 @@ from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
 from cython.cimports.everloop.failures import warn
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
 from cython.cimports.everloop.sys.wait import (
@@ -48,7 +49,6 @@ from cython.cimports.everloop.watcher import (
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.signal import Signal
 from cython.cimports.libc.errno import ENOSYS, EPERM, errno
-from cython.cimports.posix.unistd import close
 
 from everloop.errors import Error
 
@@ -107,6 +107,8 @@ class Child(Watcher):
             raise Error("this kernel has no pidfd: only the default loop can watch children")
         elif loop.reaper is None:
             watch_sigchld(loop)
+        if self.flags & ACTIVE:
+            return  # started by a finalizer meanwhile
         loop.children.append(self)
         loop.activate(self)
         if not by_pidfd(self, loop):
@@ -234,13 +236,10 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
             return False
         raise OSError(errno, f"{os.strerror(errno)}: no pidfd for child {self.pid}")
     fd = loop.descriptors.apart(fd)
-    try:
-        io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
-        io.data = self.pid
-        io.start()
-    except BaseException:
-        close(fd)
-        raise
+    owner: OwnedDescriptor = own(fd, self.pid)
+    io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
+    io.data = owner
+    io.start()
     loop.pidfds[self.pid] = io
     return True
 
@@ -251,14 +250,14 @@ def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
     io: Io = loop.pidfds.pop(pid, None)
     if io is not None:
         Io.stop(io)
-        close(io.fd)
+        cython.cast(OwnedDescriptor, io.data).close()
     return 0
 
 
 def on_pidfd(io: Io, revents):
     """The child has ended: take its status."""
     status: cython.int = 0
-    pid: cython.int = io.data
+    pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
     taken: cython.int = waitpid(pid, cython.address(status), WNOHANG)
     if taken == 0:
         return

@@ -79,9 +79,13 @@ class Embed(Watcher):
         check_other(self.other, loop)
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
         prepare.flags |= INTERNAL
-        watch_kernel(self, loop)
-        prepare.start()
+        io: Io = kernel_watcher(self, loop)
+        if self.flags & ACTIVE:
+            return  # started by a finalizer meanwhile
         self.prepare = prepare
+        self.io = io
+        prepare.start()
+        io.start()
         self.other.embedders.append(self)
         loop.activate(self)
 
@@ -155,15 +159,12 @@ def reaches(inner: Loop, sought: Loop) -> cython.bint:
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def watch_kernel(self: Embed, loop: Loop) -> cython.int:
-    """Watch the other loop's descriptor, at this watcher's priority."""
+def kernel_watcher(self: Embed, loop: Loop) -> Io:
+    """An Io for the other loop's descriptor, at this watcher's priority."""
     io: Io = new_internal_io(loop, self.other.kernel.fd, EV_READ, on_readable)
     io.data = self
     io.rank = self.rank
-    io.start()
-    self.io = io
-    return 0
+    return io
 
 
 def on_readable(io: Io, revents):
@@ -206,5 +207,6 @@ def follow_rebuild(other: Loop) -> cython.int:
     for watcher in other.embedders:
         embed: Embed = watcher
         Io.stop(embed.io)
-        watch_kernel(embed, embed.loop)
+        embed.io = kernel_watcher(embed, embed.loop)
+        embed.io.start()
     return 0

@@ -2,7 +2,7 @@
 
 import cython
 from cython.cimports.everloop.clock import nanoseconds
-from cython.cimports.everloop.failures import callback_failed, set_error, warn
+from cython.cimports.everloop.failures import callback_failed, describe, set_error, warn
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -135,7 +135,7 @@ def report_failed(loop: Loop) -> cython.int:
         watcher, reschedule, error = loop.failed.pop(0)
         if cython.cast(Scheduler, watcher).flags & ACTIVE:
             retire_dated(watcher, loop)
-        warn(f"{watcher!r} has been stopped: its reschedule callback failed")
+        warn(f"{describe(watcher)} has been stopped: its reschedule callback failed")
         set_error(error)
         callback_failed(loop, watcher, reschedule)
     return 0

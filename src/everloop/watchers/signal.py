@@ -8,6 +8,7 @@ with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 import cython
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.signals import (
     check_signum,
@@ -41,7 +42,7 @@ from cython.cimports.everloop.watcher import (
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.errno import errno
-from cython.cimports.posix.unistd import close, read
+from cython.cimports.posix.unistd import read
 
 
 @cython.cclass
@@ -89,6 +90,8 @@ class Signal(Watcher):
         loop.open_waker()
         claim(loop, signum)
         watchers: list = loop.signals.setdefault(signum, [])
+        if self.flags & ACTIVE:
+            return  # started by a finalizer meanwhile
         try:
             if loop.takes_signals_by_fd:
                 open_signalfd(loop, signum)
@@ -185,6 +188,7 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
     if io is None:
         fd = loop.descriptors.apart(fd)
         loop.signal_io = new_internal_io(loop, fd, EV_READ, read_signalfd)
+        loop.signal_io.data = own(fd, 0)
         loop.signal_io.start()
     return 0
 
@@ -205,9 +209,17 @@ def unblock(loop: Loop, signum: cython.int) -> cython.void:
     if not loop.flags & EVFLAG_NOSIGMASK:
         pthread_sigmask(SIG_UNBLOCK, cython.address(gone), cython.NULL)
     if not loop.signals:
-        Io.stop(io)
-        close(io.fd)
-        loop.signal_io = None
+        close_signalfd(loop)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def close_signalfd(loop: Loop) -> cython.int:
+    io: Io = loop.signal_io
+    loop.signal_io = None
+    Io.stop(io)
+    cython.cast(OwnedDescriptor, io.data).close()
+    return 0
 
 
 @cython.cfunc
@@ -217,9 +229,7 @@ def reopen_signalfd(loop: Loop) -> cython.int:
     io: Io = loop.signal_io
     if io is None:
         return 0
-    Io.stop(io)
-    close(io.fd)
-    loop.signal_io = None
+    close_signalfd(loop)
     for signum in loop.signals:
         return open_signalfd(loop, signum)
     return 0

@@ -86,7 +86,8 @@ def queue_due(loop: Loop) -> cython.int:
     due: list = take_due(heap, now)
     # The pending queue gives back the last one first.
     for watcher in reversed(due):
-        push(loop.queue, watcher, EV_PERIODIC)
+        if cython.cast(Watcher, watcher).flags & ACTIVE:
+            push(loop.queue, watcher, EV_PERIODIC)
     for watcher in due:
         reschedule(watcher, loop, now + 1)
     return 0
