@@ -6,9 +6,11 @@ import faulthandler
 import gc
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -34,7 +36,7 @@ import everloop as ev
 from everloop import *
 from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
 import contextlib, gc, os, resource, signal, socket, sys, threading, time, weakref
-os.register_at_fork(after_in_child=lambda: faulthandler.dump_traceback_later(5, exit=True))
+os.register_at_fork(after_in_child=lambda: signal.alarm(10))
 
 KINDS = (Io, Timer, Idle, Prepare, Check, Async)
 BACKENDS = (EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT)
@@ -252,8 +254,8 @@ def run_program():
     """A function that runs a program in an interpreter of its own.
 
     The program finds the names of PRELUDE defined. It must end with exit status 0
-    and print the lines expected; anything else fails the test, a crash or a hang
-    included.
+    and print the words expected; anything else fails the test, a crash or a hang
+    included. Returns what it wrote to sys.stderr.
     """
 
     def run(source, expected="", hangs_after=15, **environment):
@@ -263,17 +265,27 @@ def run_program():
         names["PYTHONMALLOC"] = "debug"
         source = textwrap.dedent(source)
         prelude = PRELUDE.replace("PROGRAM_HANGS_AFTER", str(hangs_after))
-        done = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", prelude + source],
-            env=names | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANGS_AFTER - 10,
-        )
-        told = f"{done.stdout}\n{done.stderr[-4000:]}"
-        assert done.returncode == 0, f"exit status {done.returncode}\n{told}"
-        assert done.stdout.split() == expected.split(), told
-        return done
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-c", prelude + source],
+                env=names | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                status = process.wait(HANGS_AFTER - 10)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # forked children too
+                process.wait()
+            output.seek(0)
+            errors.seek(0)
+            printed, complained = output.read(), errors.read()
+        told = f"{printed}\n{complained[-4000:]}"
+        assert status == 0, f"exit status {status}\n{told}"
+        assert printed.split() == expected.split(), told
+        return complained
 
     return run

@@ -527,6 +527,7 @@ class Loop:
     @property
     def depth(self) -> int:
         """How many calls of `start` are under way: 0 outside, 1 in a callback. Read only."""
+        self.after_fork()
         return self.runs
 
     def verify(self) -> None:
@@ -1109,6 +1110,9 @@ def raise_error_event(loop: Loop, watcher: Watcher) -> cython.int:
 @cython.exceptval(-1, check=False)
 def retire(loop: Loop, watcher: Watcher) -> cython.int:
     """Stop a watcher as its kind does, whatever a subclass makes of stop()."""
+    if not watcher.flags & ACTIVE:
+        loop.take_back(watcher)
+        return 0
     for kind in type(watcher).__mro__:
         if not kind.__flags__ & HEAP_TYPE:
             kind.stop(watcher)
