@@ -36,6 +36,8 @@ import everloop as ev
 from everloop import *
 from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
 import contextlib, gc, os, resource, signal, socket, sys, threading, time, weakref
+# A shell's background job is told to ignore SIGINT, and tells its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.register_at_fork(after_in_child=lambda: signal.alarm(10))
 
 KINDS = (Io, Timer, Idle, Prepare, Check, Async)

@@ -244,7 +244,7 @@ class Loop:
                 break
         return 0
 
-    def stop(self, how=EVBREAK_ONE) -> None:
+    def stop(self, how=1) -> None:
         """Make `start` return, after the callbacks already pending have run. Thread-safe.
 
         how: EVBREAK_ONE, the innermost start; EVBREAK_ALL, all of them;

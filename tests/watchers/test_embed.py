@@ -11,7 +11,6 @@ from everloop import (
     EVBACKEND_POLL,
     EVBACKEND_SELECT,
     EVRUN_NOWAIT,
-    EVRUN_ONCE,
     Error,
 )
 
@@ -433,5 +432,5 @@ def test_sweep_inside_the_inner_loop(outer, inner, ready):
     embed = outer.embed(inner)
     inner.io(ready(), EV_READ, callback).start()
     embed.start()
-    outer.start(EVRUN_ONCE)
+    outer.start(EVRUN_NOWAIT)
     assert order == [1, 2, 3, 4]

@@ -67,7 +67,7 @@ def test_one_stopped_by_another_is_not_called(loop):
 
 def test_may_stop_the_loop(loop):
     seen = []
-    loop.prepare(lambda w, e: seen.append("prepare")).start()
+    loop.check(lambda w, e: seen.append("check")).start()
     loop.fork(lambda w, e: loop.stop()).start()
     loop.reset()
     assert loop.start() is True

@@ -177,10 +177,18 @@ def on_readable(io: Io, revents):
 
 
 def on_prepare(prepare: Prepare, revents):
-    """Have the other loop tell its kernel what is new."""
+    """Have the other loop tell its kernel what is new.
+
+    By passes of it, as libev does; but one whose callbacks change something in every
+    pass must not keep this loop from going on.
+    """
     self: Embed = prepare.data
-    while self.flags & ACTIVE and self.other.descriptors.change_count:
+    passes: cython.int = 8
+    while passes and self.flags & ACTIVE and self.other.descriptors.change_count:
+        passes -= 1
         sweep_embedded(self)
+    if not passes and self.flags & ACTIVE:
+        self.other.hand_over_changes()
 
 
 @cython.cfunc
