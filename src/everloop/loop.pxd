@@ -41,6 +41,7 @@ cdef class Loop:
     cdef Watcher wakeup          # pending when asyncs and signals are to be looked at
     cdef bint wakeup_requested
     cdef volatile int waiting    # in a wait without the GIL: others must wake it
+    cdef volatile int alert      # waiting, or embedded: signals and sends must wake it
     cdef volatile int signals_pending
     cdef bint takes_signals_by_fd
     cdef object signal_io        # internal Io of the signalfd, or None
@@ -114,6 +115,7 @@ cdef class Loop:
     cdef int wait_audited(self, nanoseconds timeout) except -1
     cdef int block(self, nanoseconds timeout) except -1
     cdef int audit(self) except -1
+    cdef void wait_is_over(self) noexcept
     cdef int raise_refused(self) except -1
     cdef int rebuild(self) except -1
     cdef int after_fork(self) except -1

@@ -574,6 +574,9 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def activate(self, watcher: Watcher) -> cython.int:
         """The watcher is active from here on; its kind's structure has it already."""
+        if watcher.seat:
+            # It was pending; its place is that of its start.
+            self.roster.leave(watcher)
         self.roster.board(watcher)
         watcher.flags = (watcher.flags | ACTIVE) & ~FED
         if not watcher.flags & INTERNAL:
@@ -628,7 +631,7 @@ class Loop:
     def request_wakeup(self) -> cython.void:
         """Have serve_wakeup() run in this pass or the next."""
         self.wakeup_requested = True
-        if self.waiting:
+        if self.alert:
             self.waker.wake_without_gil()
 
     # The phases of a pass
@@ -922,16 +925,24 @@ class Loop:
             PyErr_CheckSignals()
         self.held = 0
         self.waiting = True
+        self.alert = True
         __sync_synchronize()
         if self.signals_pending:
             timeout = 0
         try:
             ready = self.kernel.poll(timeout, False)
         finally:
-            self.waiting = False
+            self.wait_is_over()
         if ready and self.eager < 2:
             self.eager += 1
         return ready
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def wait_is_over(self) -> cython.void:
+        """Nobody needs to end a wait; but a loop that embeds this one may be waiting."""
+        self.waiting = False
+        self.alert = len(self.embedders) > 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -959,9 +970,10 @@ class Loop:
         limit.tv_sec = span // 1000000000
         limit.tv_nsec = span % 1000000000
         self.waiting = True
+        self.alert = True
         with cython.nogil:
             ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
-        self.waiting = False
+        self.wait_is_over()
         return PyErr_CheckSignals()
 
     # Steps of phases
@@ -1025,7 +1037,7 @@ class Loop:
             return 0
         self.generation = forking.generation
         self.reset_requested = True
-        self.waiting = False
+        self.wait_is_over()
         if self.thread != PyThread_get_thread_ident():
             self.runs = 0
         return 0

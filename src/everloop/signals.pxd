@@ -6,7 +6,7 @@ cdef struct Slot:
     PyObject* loop                  # whose signal it is; borrowed
     volatile int pending            # has arrived, and the loop has not seen it
     volatile int* signals_pending   # in the loop: some slot is pending
-    volatile int* waiting           # in the loop: it may be waiting
+    volatile int* alert             # in the loop: it may have to be woken
     int* wake_fd                    # in the loop's waker
     int handled                     # our handler was installed
     sigaction_t before              # what it replaced

@@ -52,7 +52,7 @@ def note_signal(signum: cython.int) -> cython.void:
         slot.pending = 1
         slot.signals_pending[0] = 1
         __sync_synchronize()
-        if slot.waiting[0]:
+        if slot.alert[0]:
             eventfd_write(slot.wake_fd[0], 1)
     cython.address(errno)[0] = saved
 
@@ -68,7 +68,7 @@ def claim(loop: Loop, signum: cython.int) -> cython.int:
     if slot.loop != cython.NULL:
         raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
     slot.signals_pending = cython.address(loop.signals_pending)
-    slot.waiting = cython.address(loop.waiting)
+    slot.alert = cython.address(loop.alert)
     slot.wake_fd = cython.address(loop.waker.fd)
     slot.pending = 0
     slot.loop = me

@@ -6,7 +6,6 @@ import pytest
 
 from everloop import EVRUN_NOWAIT
 
-
 # A unit of time that is a whole number of nanoseconds and exact as a float, too.
 TICK = 1 / 512
 

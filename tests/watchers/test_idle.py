@@ -16,7 +16,7 @@ def test_called_once_a_pass(loop):
 
 def test_keeps_the_loop_from_waiting(loop):
     loop.timer(1000.0, 0.0, lambda w, e: None).start()
-    loop.idle(lambda w, e: len(called) >= 10 and loop.stop() or called.append(e)).start()
+    loop.idle(lambda w, e: (len(called) >= 10 and loop.stop()) or called.append(e)).start()
     called = []
     assert loop.start() is True
     assert len(called) >= 10

@@ -1,6 +1,7 @@
 """Scheduler: moments that the program works out, right or wrong."""
 
 import datetime
+import itertools
 import math
 import zoneinfo
 
@@ -161,7 +162,7 @@ def test_local_midnights_across_a_change_of_the_offset(loop, clock, seen, name, 
     loop.scheduler(next_midnight(zone), seen).start()
     while len(seen) < 5:
         loop.start(EVRUN_ONCE)
-    spans = [(later - before) / 3600 for before, later in zip(seen, seen[1:], strict=False)]
+    spans = [(later - before) / 3600 for before, later in itertools.pairwise(seen)]
     assert spans == hours
     told = [datetime.datetime.fromtimestamp(moment, zone) for moment in seen]
     assert {moment.time() for moment in told} == {datetime.time()}
@@ -223,9 +224,7 @@ WRONG_ANSWERS = [
 
 
 @pytest.mark.parametrize(("answer", "kind"), WRONG_ANSWERS)
-def test_answers_that_are_no_such_time_stop_the_watcher(
-    loop, clock, seen, reported, answer, kind
-):
+def test_answers_that_are_no_such_time_stop_the_watcher(loop, clock, seen, reported, answer, kind):
     watcher = loop.scheduler(lambda w, now: answer, seen)
     watcher.start()
     stopped_with_a_warning(loop, watcher)

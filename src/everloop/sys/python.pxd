@@ -66,7 +66,7 @@ cdef extern from *:
 
     static inline int everloop_nest(void)
     {
-        if (everloop_nesting >= 1000)
+        if (everloop_nesting >= 400)
             return -1;
         everloop_nesting++;
         return 0;

@@ -77,6 +77,7 @@ class Embed(Watcher):
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
         check_other(self.other, loop)
+        self.other.open_waker()
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
         prepare.flags |= INTERNAL
         io: Io = kernel_watcher(self, loop)
@@ -87,6 +88,7 @@ class Embed(Watcher):
         prepare.start()
         io.start()
         self.other.embedders.append(self)
+        self.other.alert = True
         loop.activate(self)
 
     @cython.always_allow_keywords(False)
@@ -98,6 +100,7 @@ class Embed(Watcher):
             self.io = None
             self.prepare = None
             remove_from(self.other.embedders, self)
+            self.other.alert = self.other.waiting or len(self.other.embedders) > 0
             self.loop.deactivate(self)
         elif self.slot:
             self.loop.take_back(self)
@@ -183,6 +186,7 @@ def on_prepare(prepare: Prepare, revents):
     pass must not keep this loop from going on.
     """
     self: Embed = prepare.data
+    self.other.notice_fork()
     passes: cython.int = 8
     while passes and self.flags & ACTIVE and self.other.descriptors.change_count:
         passes -= 1

@@ -1,7 +1,7 @@
 """Periodic: a moment on the wall clock."""
 
 import cython
-from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -15,7 +15,7 @@ from cython.cimports.everloop.watchers.wall_clock import (
     enter_heap,
     wall_time,
 )
-from cython.cimports.libc.math import floor, isnan
+from cython.cimports.libc.math import floor, isinf, isnan
 
 
 @cython.cclass
@@ -132,8 +132,13 @@ def next_multiple(self: Periodic, now: nanoseconds) -> cython.double:
     """
     seconds: cython.double = cython.cast(cython.double, now) / 1e9
     count: cython.double = floor((seconds - self._offset) / self._interval)
+    if isinf(self._interval):
+        return self._interval
+    if isinf(count):
+        return seconds
     moment: cython.double = self._offset + self._interval * count
-    while moment <= seconds:
+    # Compared as the heap does: in whole nanoseconds.
+    while from_seconds(moment) <= now:
         count += 1.0
         if self._offset + self._interval * count <= moment:
             return seconds

@@ -135,7 +135,13 @@ def report_failed(loop: Loop) -> cython.int:
         watcher, reschedule, error = loop.failed.pop(0)
         if cython.cast(Scheduler, watcher).flags & ACTIVE:
             retire_dated(watcher, loop)
-        warn(f"{describe(watcher)} has been stopped: its reschedule callback failed")
+        refused: object = None
+        try:
+            warn(f"{describe(watcher)} has been stopped: its reschedule callback failed")
+        except Exception as warning:
+            refused = warning
         set_error(error)
         callback_failed(loop, watcher, reschedule)
+        if refused is not None:
+            raise refused
     return 0
