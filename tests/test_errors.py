@@ -103,7 +103,7 @@ def test_error_event_by_invoke(loop):
 def test_messages_name_what_was_used_wrongly(loop):
     timer = loop.timer(1.0, 0.0, noop)
     timer.start()
-    with pytest.raises(Error, match="Timer .*active"):
+    with pytest.raises(Error, match=r"Timer .*active"):
         timer.set(1.0, 1.0)
     loop.close()
     with pytest.raises(Error, match="loop is closed"):

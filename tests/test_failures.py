@@ -94,9 +94,9 @@ def test_default_report_without_stderr(loop, queue, monkeypatch):
 
 
 def test_exception_of_builtin_code(loop, queue, reported):
-    queue(int)
+    queue(len)
     loop.invoke()
-    assert [(type(error), thing) for error, thing in reported] == [(TypeError, int)]
+    assert [(type(error), thing) for error, thing in reported] == [(TypeError, len)]
 
 
 def test_callback_that_takes_other_arguments(loop, queue, reported):

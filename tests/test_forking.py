@@ -1,6 +1,7 @@
 """Loops in forked processes: what a child does must not reach its parent, nor the reverse."""
 
 import os
+import textwrap
 
 import pytest
 
@@ -33,8 +34,6 @@ def fork(function):
 
 @pytest.fixture
 def run_forking(run_program):
-    import textwrap
-
     def run(source, expected):
         return run_program(FORK + textwrap.dedent(source), expected)
 

@@ -1075,7 +1075,7 @@ def test_context_manager_closes():
 
 def test_context_manager_closes_after_an_exception():
     with pytest.raises(ZeroDivisionError), Loop() as loop:
-        1 / 0  # noqa: B018
+        1 / 0
     assert loop.closed
 
 
@@ -1133,7 +1133,7 @@ def test_weak_reference():
 
 def test_loop_with_active_watchers_is_collected():
     loop = Loop()
-    loop.timer(1.0, 0.0, lambda w, e: loop.stop()).start()
+    loop.timer(1.0, 0.0, noop, loop).start()
     loop.data = loop
     reference = weakref.ref(loop)
     del loop

@@ -173,23 +173,19 @@ def test_init_again_moves_it_to_another_loop(loop, new_loop, kind, make):
     assert (loop.watchers, other.watchers) == ((), (watcher,))
 
 
-def test_init_again_takes_back_what_is_pending(loop, new_loop, kind, make):
-    called = []
-    watcher = make(lambda w, e: called.append(e))
-    watcher.feed(EV_CUSTOM)
-    watcher.__init__(*ARGUMENTS[kind], new_loop(), noop)
-    assert not watcher.pending
-    loop.invoke()
-    assert called == []
-
-
-def test_init_of_an_active_one_is_an_error(new_loop, kind, make, loop):
+@pytest.mark.parametrize("state", ["active", "pending"])
+def test_init_of_an_active_or_pending_one_is_an_error(loop, new_loop, kind, make, state):
     watcher = make(noop, "data", 1)
-    watcher.start()
-    with pytest.raises(Error, match="active"):
+    if state == "active":
+        watcher.start()
+    else:
+        watcher.feed(EV_CUSTOM)
+    with pytest.raises(Error, match=state):
         watcher.__init__(*ARGUMENTS[kind], new_loop(), print, "other", 2)
     assert watcher.loop is loop
     assert (watcher.callback, watcher.data, watcher.priority) == (noop, "data", 1)
+    assert getattr(watcher, state)
+    loop.verify()
 
 
 # Starting and stopping
@@ -421,7 +417,8 @@ def test_weak_reference(loop, make):
 
 
 def test_cycle_through_callback_and_data_is_collected(make):
-    watcher = make(lambda w, e: watcher)
+    watcher = make()
+    watcher.callback = lambda w, e, kept=watcher: None
     watcher.data = watcher
     ghost = weakref.ref(watcher)
     del watcher

@@ -178,7 +178,7 @@ def test_random_work_with_repeating_timers(loop, clock, seed):
 def test_suspending_moves_all_times_alike(loop, clock):
     chance = random.Random(5)
     fired = []
-    for n in range(300):
+    for _ in range(300):
         after = chance.randrange(1, 1000)
         loop.timer(after / 1000, 0.0, lambda w, e: fired.append(w.data), after).start()
     for _ in range(20):

@@ -28,8 +28,15 @@ def test_takes_a_number_or_an_object_with_fileno(loop, pipe):
 
 @pytest.mark.parametrize(
     ("fd", "error"),
-    [("x", TypeError), (1.5, TypeError), (None, TypeError), (object(), TypeError)]
-    + [(-1, ValueError), (2**31, OverflowError), (2**70, OverflowError)],
+    [
+        ("x", TypeError),
+        (1.5, TypeError),
+        (None, TypeError),
+        (object(), TypeError),
+        (-1, ValueError),
+        (2**31, OverflowError),
+        (2**70, OverflowError),
+    ],
 )
 def test_bad_descriptor(loop, fd, error):
     with pytest.raises(error):
