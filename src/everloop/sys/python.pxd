@@ -66,7 +66,7 @@ cdef extern from *:
 
     static inline int everloop_nest(void)
     {
-        if (everloop_nesting >= 400)
+        if (everloop_nesting >= 200)
             return -1;
         everloop_nesting++;
         return 0;
