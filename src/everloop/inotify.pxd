@@ -25,13 +25,14 @@ cdef class Inotify:
     cdef dict marks               # wd -> {name: {trail: True}}
     cdef list emptied             # wds that lost their last trail while a thread marked
     cdef unsigned int marking     # threads inside inotify_add_watch()
-    cdef int closing              # a descriptor that the last of them closes, or -1
+    cdef list closing              # descriptors that the last of them closes
     cdef unsigned int ignored     # IN_IGNORED events read
 
     cdef int join(self, Trail trail) except -1
     cdef int leave(self, Trail trail) except -1
     cdef int open(self) except -1
     cdef int close(self) except -1
+    cdef void close_left(self) noexcept
     cdef bint inherited(self) noexcept
     cdef int mark(self, Trail trail, bytes path, unsigned int mask, object name) except -1
     cdef int unmark(self, Trail trail, int wd, object name) except -1

@@ -62,7 +62,7 @@ class Inotify:
         self.loop = loop
         self.callback = callback
         self.fd = -1
-        self.closing = -1
+        self.closing = []
         self.trails = {}
         self.marks = {}
         self.emptied = []
@@ -70,8 +70,7 @@ class Inotify:
     def __dealloc__(self):
         if self.fd >= 0:
             close(self.fd)
-        if self.closing >= 0:
-            close(self.closing)
+        self.close_left()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -125,11 +124,20 @@ class Inotify:
             self.io = None
         # A thread still uses it, unless the thread was left behind in a fork.
         if self.marking and not self.inherited():
-            self.closing = fd
+            self.closing.append(fd)
         else:
             with cython.nogil:
                 close(fd)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def close_left(self) -> cython.void:
+        """Close the descriptors that threads were using when they were given up."""
+        if self.closing is not None:
+            for fd in self.closing:
+                close(cython.cast(cython.int, fd))
+            self.closing.clear()
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -174,9 +182,8 @@ class Inotify:
             wd: cython.int = inotify_add_watch(fd, place, mask | IN_MASK_ADD | IN_DONT_FOLLOW)
             error = errno
         self.marking -= 1
-        if self.marking == 0 and self.closing >= 0:
-            close(self.closing)
-            self.closing = -1
+        if self.marking == 0:
+            self.close_left()
         if self.fd != fd:
             return -EBADF
         if wd < 0:
