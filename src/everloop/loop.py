@@ -642,9 +642,7 @@ class Loop:
         """In a forked child, or after reset(): make the kernel's side anew."""
         if self.flags & EVFLAG_FORKCHECK and getpid() != self.pid:
             self.reset_requested = True
-        if self.generation != forking.generation:
-            self.after_fork()
-            self.reset_requested = True
+        self.after_fork()
         if self.reset_requested:
             self.reset_requested = False
             self.rebuild()
@@ -919,11 +917,16 @@ class Loop:
             if ready or self.kernel.woken:
                 return ready
             timeout = self._clock.wait(timeout)
-        if timeout:
-            self.open_waker()
-            # Signals that came while C code ran: the wait would not end for them.
-            PyErr_CheckSignals()
         self.held = 0
+        if timeout == 0:
+            # Not during the poll: without a waker yet, another thread could have one
+            # opened, and the kernel would write to arrays that have moved.
+            ready = self.kernel.poll(0, True)
+            give_way()
+            return ready
+        self.open_waker()
+        # Signals that came while C code ran: the wait would not end for them.
+        PyErr_CheckSignals()
         self.waiting = True
         self.alert = True
         __sync_synchronize()

@@ -6,10 +6,6 @@ import sys
 
 import pytest
 
-import everloop
-
-pytestmark = pytest.mark.skipif(not hasattr(everloop, "Stat"), reason="no Stat watchers yet")
-
 # Says who it is, and ends when it is asked to.
 PATIENT = "import os, signal; print('run', os.getpid(), flush=True); signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + PATIENT

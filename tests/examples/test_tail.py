@@ -3,12 +3,6 @@
 import os
 import signal
 
-import pytest
-
-import everloop
-
-pytestmark = pytest.mark.skipif(not hasattr(everloop, "Stat"), reason="no Stat watchers yet")
-
 
 def append(path, text):
     with path.open("a") as file:
