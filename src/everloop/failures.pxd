@@ -5,3 +5,4 @@ cdef int callback_failed(Loop loop, Watcher watcher, object callback) except -1
 cdef str describe(Watcher watcher)
 cdef void set_error(object error) noexcept
 cdef int warn(str message) except -1
+cdef int propagate() except -1

@@ -110,6 +110,8 @@ cdef class Loop:
     # Steps of phases.
     cdef int invoke_pending(self) except -1
     cdef int disown(self, PyObject* watcher) except -1
+    cdef int invoke_lanes(self, int lowest) except -1
+    cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
     cdef int poll_eagerly(self) except -1
     cdef int wait_audited(self, nanoseconds timeout) except -1
@@ -117,6 +119,7 @@ cdef class Loop:
     cdef int audit(self) except -1
     cdef void wait_is_over(self) noexcept
     cdef int raise_refused(self) except -1
+    cdef int refuse(self, Watcher watcher, int error) except -1
     cdef int rebuild(self) except -1
     cdef int after_fork(self) except -1
     cdef int pause(self, nanoseconds span) except -1

@@ -58,7 +58,7 @@ from cython.cimports.everloop.sys.python import (
     unnest_in_thread,
 )
 from cython.cimports.everloop.waker import Waker
-from cython.cimports.everloop.watcher import ACTIVE, FED, INTERNAL, Watcher, delete_attribute
+from cython.cimports.everloop.watcher import ACTIVE, FED, INTERNAL, OWN, Watcher, delete_attribute
 from cython.cimports.everloop.watchers.child import forget_children
 from cython.cimports.everloop.watchers.embed import (
     follow_rebuild,
@@ -591,7 +591,7 @@ class Loop:
         """The watcher is stopped; its kind's structure has it no longer."""
         if not watcher.flags & INTERNAL:
             self.references -= 1
-        watcher.flags &= INTERNAL
+        watcher.flags &= OWN
         if watcher.slot:
             self.queue.take_back(watcher)
         self.roster.leave(watcher)
@@ -615,7 +615,7 @@ class Loop:
         """Take back the watcher's pending event; returns its bits."""
         revents: cython.int = self.queue.take_back(watcher)
         if not watcher.flags & ACTIVE:
-            watcher.flags &= INTERNAL
+            watcher.flags &= OWN
             self.roster.leave(watcher)
         return revents
 
@@ -786,12 +786,19 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def invoke_pending(self) -> cython.int:
+        """Call back for everything pending."""
+        return self.invoke_lanes(0)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_lanes(self, lowest: cython.int) -> cython.int:
+        """Call back for what is pending in the lane ``lowest`` and above."""
         event: PendingEvent
         queue: PendingQueue = self.queue
         budget: cython.int = 1024
-        if queue.cursor >= 0:
+        if queue.cursor >= lowest:
             self.audit_owed = True
-        while queue.cursor >= 0:
+        while queue.cursor >= lowest:
             budget -= 1
             if budget == 0:
                 budget = 1024
@@ -816,7 +823,7 @@ class Loop:
         """
         fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
         forgotten: cython.int = fed and Py_REFCNT(watcher) == 2
-        cython.cast(Watcher, watcher).flags &= INTERNAL
+        cython.cast(Watcher, watcher).flags &= OWN
         self.roster.leave(cython.cast(Watcher, watcher))
         return forgotten
 
@@ -831,7 +838,7 @@ class Loop:
             self.last_number = revents
             self.last_revents = revents
         if callback is None:
-            return self.serve_wakeup() if watcher is self.wakeup else sweep_embedded(watcher)
+            return self.serve_wakeup() if watcher is self.wakeup else self.serve(watcher, revents)
         number: object = self.last_number
         arguments: cython.pointer[PyObject][3]
         arguments[1] = cython.cast(cython.pointer[PyObject], watcher)
@@ -845,6 +852,12 @@ class Loop:
             return callback_failed(self, watcher, callback)
         Py_DECREF(result)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Do what a watcher without a callback stands for."""
+        return sweep_embedded(watcher)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -925,14 +938,15 @@ class Loop:
             give_way()
             return ready
         self.open_waker()
-        # Signals that came while C code ran: the wait would not end for them.
-        PyErr_CheckSignals()
         self.waiting = True
         self.alert = True
         __sync_synchronize()
-        if self.signals_pending:
-            timeout = 0
         try:
+            # Signals that came while C code ran: the wait would not end for them. What
+            # their handlers do does end it.
+            PyErr_CheckSignals()
+            if self.signals_pending:
+                timeout = 0
             ready = self.kernel.poll(timeout, False)
         finally:
             self.wait_is_over()
@@ -1078,20 +1092,20 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def raise_refused(self) -> cython.int:
-        """Stop one watcher of a descriptor that the kernel can't watch, and say so."""
-        io: Io
+        """Deal with one watcher of a descriptor that the kernel can't watch."""
         error: cython.int = self.kernel.refused_errno
         if self.descriptors.strays:
-            io = self.descriptors.strays[0]
-            error = EBADF
-        else:
-            head: cython.pointer[PyObject] = self.descriptors.slots[self.kernel.refused_fd].head
-            self.kernel.refused_fd = -1
-            if head == cython.NULL:
-                return 0
-            io = cython.cast(Io, head)
-        name: str = describe(io)
-        Io.stop(io)
+            return self.refuse(self.descriptors.strays[0], EBADF)
+        head: cython.pointer[PyObject] = self.descriptors.slots[self.kernel.refused_fd].head
+        self.kernel.refused_fd = -1
+        return self.refuse(cython.cast(Io, head), error) if head != cython.NULL else 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refuse(self, watcher: Watcher, error: cython.int) -> cython.int:
+        """Stop the Io, and say so."""
+        name: str = describe(watcher)
+        Io.stop(watcher)
         raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
 
 
@@ -1138,7 +1152,7 @@ def retire(loop: Loop, watcher: Watcher) -> cython.int:
 @cython.cfunc
 @cython.exceptval(check=False)
 def is_active(watcher: Watcher) -> cython.bint:
-    return watcher.flags & (ACTIVE | INTERNAL) == ACTIVE
+    return watcher.flags & (ACTIVE | OWN) == ACTIVE
 
 
 @cython.cfunc

@@ -5,6 +5,8 @@ cdef enum WatcherFlag:
     FED = 2     # fed while inactive: dies with its last reference outside the loop
     STRAY = 4   # an Io among the descriptor table's strays
     INTERNAL = 8  # the loop's own: holds no reference, is not shown, its failures are fatal
+    HIDDEN = 16  # part of something of asyncio's: not shown
+    OWN = INTERNAL | HIDDEN  # what stays when the watcher stops
 
 cdef class Watcher:
     cdef object __weakref__

@@ -75,3 +75,24 @@ cdef extern from *:
     """
     int nest_in_thread "everloop_nest"() noexcept
     void unnest_in_thread "everloop_unnest"() noexcept
+
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) noexcept
+    int PyContext_Exit(object context) noexcept
+    PyObject* PyObject_Call(PyObject* callable, PyObject* args, PyObject* kwargs) noexcept
+
+cdef extern from *:
+    """
+    /* object.method(argument) */
+    static inline PyObject *everloop_call_method(
+        PyObject *object, PyObject *name, PyObject *argument)
+    {
+        PyObject *arguments[3] = {NULL, object, argument};
+        return PyObject_VectorcallMethod(
+            name, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    """
+    PyObject* call_method "everloop_call_method"(
+        PyObject* object, PyObject* name, PyObject* argument
+    ) noexcept

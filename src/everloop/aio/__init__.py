@@ -1,0 +1,1 @@
+"""The asyncio face: coroutines and their transports on a loop of watchers."""

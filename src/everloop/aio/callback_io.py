@@ -1,0 +1,29 @@
+"""CallbackIo: what add_reader() and add_writer() put into the loop."""
+
+import cython
+from cython.cimports.everloop.aio.core import Core
+from cython.cimports.everloop.aio.handle import Handle, run_handle
+from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+
+
+@cython.final
+@cython.cclass
+class CallbackIo(ServedIo):
+    """Makes a handle's call each time the descriptor is ready."""
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, revents: cython.int) -> cython.int:
+        if self.handle.is_cancelled:
+            return self.end()
+        return run_handle(self.handle)
+
+
+@cython.cfunc
+def new_callback_io(
+    loop: Core, fd: cython.int, events: cython.int, handle: Handle
+) -> CallbackIo:
+    self: CallbackIo = CallbackIo.__new__(CallbackIo)
+    prepare(self, loop, fd, events)
+    self.handle = handle
+    return self

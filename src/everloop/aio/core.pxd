@@ -1,0 +1,35 @@
+from everloop.aio.ready cimport ReadyQueue
+from everloop.aio.handle cimport Handle, TimerHandle
+from everloop.loop cimport Loop
+from everloop.watcher cimport Watcher
+
+cdef enum:
+    ROUNDS = 8            # of ready calls between two looks at the descriptors
+    SCRATCH = 256 * 1024  # bytes read at once
+
+cdef class Core(Loop):
+    cdef ReadyQueue ready
+    cdef int rounds              # of ready calls that may be made before the next look
+    cdef dict readers            # descriptor: CallbackIo
+    cdef dict writers
+    cdef dict listeners          # descriptor: Listener
+    cdef dict transports         # descriptor: weak reference to its transport
+    cdef list unsent             # transports that hold what this callback wrote
+    cdef bint collecting         # what is written now is sent when the callback ends
+    cdef char* scratch           # what is read first goes here: SCRATCH bytes
+    cdef public bint _debug
+    cdef public bint _closed
+    cdef public bint _stopping
+    cdef public object _thread_id
+    cdef public object _task_factory
+    cdef public double slow_callback_duration
+
+    cdef int check_usable(self) except -1
+    cdef int check_call(self, object callback, str method) except -1
+    cdef Handle soon(self, object callback, tuple args, object context)
+    cdef int run_ready(self) except -1
+    cdef double seconds(self) except? -1
+    cdef TimerHandle at(self, double when, object callback, tuple args, object context)
+    cdef int flush(self) except -1
+    cdef object watch(self, dict table, int fd, int events, object callback, tuple args)
+    cdef bint unwatch(self, dict table, int fd) except -1

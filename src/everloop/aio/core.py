@@ -1,0 +1,466 @@
+"""Core: the compiled part of EventLoop, on the phases of Loop.
+
+What asyncio calls has priority 0: the calls that are ready are made in the phase of
+pending events, after the watchers of priority 0 and above and before those below.
+While calls are ready the loop does not wait, and it looks at its descriptors and
+timers after ROUNDS rounds of calls at the latest: neither can starve the other.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from inspect import iscoroutinefunction
+
+import cython
+from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
+from cython.cimports.everloop.aio.handle import (
+    RANK,
+    Handle,
+    TimerHandle,
+    new_handle,
+    new_timer_handle,
+    run_handle,
+    run_timer,
+)
+from cython.cimports.everloop.aio.listener import Listener, new_listener
+from cython.cimports.everloop.aio.ready import ReadyQueue
+from cython.cimports.everloop.aio.ready_inline import append, take
+from cython.cimports.everloop.aio.served_io import ServedIo
+from cython.cimports.everloop.aio.stream import new_stream
+from cython.cimports.everloop.aio.transport import SocketTransport
+from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.constants import EV_READ, EV_WRITE, EVBREAK_CANCEL, EVRUN_NOWAIT
+from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.watcher import Watcher
+
+Future = asyncio.Future
+StandardLoop = asyncio.BaseEventLoop
+Task = asyncio.Task
+
+
+@cython.cclass
+class Core(Loop):
+    """The compiled part of EventLoop; not to be used by itself."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.ready = ReadyQueue()
+        self.readers = {}
+        self.writers = {}
+        self.listeners = {}
+        self.transports = {}
+        self.unsent = []
+        self.scratch = cython.cast(cython.p_char, PyMem_RawMalloc(SCRATCH))
+        if self.scratch == cython.NULL:
+            raise MemoryError("no memory to read into")
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.scratch)
+
+    # Calls
+
+    def call_soon(self, callback, *args, context=None):
+        """Call ``callback(*args)`` in this round of the loop or the next.
+
+        context: the contextvars.Context to call in; a copy of the current one if None.
+
+        Calls are made in the order in which they were asked for. Returns a Handle.
+        Raises RuntimeError if the loop is closed. Not thread-safe.
+        """
+        if self.state != OPEN:
+            self.check_usable()
+        if self._debug:
+            self._check_thread()
+            self.check_call(callback, "call_soon")
+        return self.soon(callback, args, context)
+
+    def call_soon_threadsafe(self, callback, *args, context=None):
+        """The same as `call_soon`, for other threads and signal handlers.
+
+        Many calls before the loop wakes up cost one wake-up.
+        """
+        if self.state != OPEN:
+            self.check_usable()
+        if self._debug:
+            self.check_call(callback, "call_soon_threadsafe")
+        handle: Handle = new_handle(self, callback, args, context)
+        first: cython.bint = self.ready.count == 0
+        append(self.ready, handle)
+        if first and self.alert:
+            self.waker.wake_without_gil()
+        return handle
+
+    def call_later(self, delay, callback, *args, context=None):
+        """Call ``callback(*args)`` after delay seconds; never earlier.
+
+        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Not thread-safe.
+        """
+        if delay is None:
+            raise TypeError("delay must not be None")
+        return self.at(self.seconds() + cython.cast(cython.double, delay), callback, args, context)
+
+    def call_at(self, when, callback, *args, context=None):
+        """Call ``callback(*args)`` when the loop's `time` is ``when``; never earlier.
+
+        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Not thread-safe.
+        """
+        if when is None:
+            raise TypeError("when cannot be None")
+        return self.at(when, callback, args, context)
+
+    def time(self) -> float:
+        """The loop's time in seconds, of the monotonic clock."""
+        return self.seconds()
+
+    def create_future(self):
+        """A new asyncio.Future of this loop."""
+        return Future(loop=self)
+
+    def create_task(self, coro, *, name=None, context=None, **options):
+        """A new asyncio.Task of this loop that runs a coroutine.
+
+        With a task factory set, that makes it. Raises RuntimeError if the loop is
+        closed. Not thread-safe.
+        """
+        if self.state != OPEN:
+            self.check_usable()
+        if self._task_factory is not None:
+            return StandardLoop.create_task(
+                self, coro, name=name, context=context, **options
+            )
+        task: object = Task(coro, loop=self, name=name, context=context, **options)
+        if self._debug and task._source_traceback:
+            del task._source_traceback[-1]
+        return task
+
+    # Descriptors
+
+    def add_reader(self, fd, callback, *args) -> None:
+        """Call ``callback(*args)`` whenever fd is readable, until `remove_reader`.
+
+        Replaces the reader that fd has. Raises ValueError for what is not a
+        descriptor, RuntimeError if a transport uses it or the loop is closed.
+        """
+        self._ensure_fd_no_transport(fd)
+        self._add_reader(fd, callback, *args)
+
+    def remove_reader(self, fd) -> bool:
+        """Call no longer when fd is readable. Returns whether it had a reader."""
+        self._ensure_fd_no_transport(fd)
+        return self._remove_reader(fd)
+
+    def add_writer(self, fd, callback, *args) -> None:
+        """The same as `add_reader` for when fd is writable."""
+        self._ensure_fd_no_transport(fd)
+        self._add_writer(fd, callback, *args)
+
+    def remove_writer(self, fd) -> bool:
+        """Call no longer when fd is writable. Returns whether it had a writer."""
+        self._ensure_fd_no_transport(fd)
+        return self._remove_writer(fd)
+
+    def _add_reader(self, fd, callback, *args):
+        return self.watch(self.readers, descriptor_of(fd), EV_READ, callback, args)
+
+    def _remove_reader(self, fd):
+        return self.unwatch(self.readers, descriptor_of(fd))
+
+    def _add_writer(self, fd, callback, *args):
+        return self.watch(self.writers, descriptor_of(fd), EV_WRITE, callback, args)
+
+    def _remove_writer(self, fd):
+        return self.unwatch(self.writers, descriptor_of(fd))
+
+    def _ensure_fd_no_transport(self, fd):
+        """Raises RuntimeError if a transport that is not closing uses fd."""
+        reference = self.transports.get(descriptor_of(fd))
+        transport = reference() if reference is not None else None
+        if transport is not None and not transport.is_closing():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    # Transports, for what the standard library's part of the loop makes
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+        self._ensure_fd_no_transport(sock)
+        return new_stream(self, sock, protocol, waiter, extra, server)
+
+    def _start_serving(
+        self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts
+    ):
+        if sslcontext is not None:
+            # Handshakes take turns with everything else: by a task for each.
+            self._add_reader(
+                sock.fileno(),
+                self._accept_connection,
+                protocol_factory,
+                sock,
+                sslcontext,
+                server,
+                backlog,
+                *timeouts,
+            )
+            return
+        listener: Listener = new_listener(self, sock, protocol_factory, server, backlog)
+        self.listeners[listener.fd] = listener
+        listener.begin()
+
+    def _stop_serving(self, sock):
+        listener: Listener = self.listeners.pop(sock.fileno(), None)
+        if listener is None:
+            self._remove_reader(sock.fileno())
+        else:
+            listener.end()
+        sock.close()
+
+    @property
+    def _transport_references(self):
+        """Descriptors that transports use, and a weak reference to each transport."""
+        return self.transports
+
+    def _forget(self):
+        """Drop what a closed loop will not call any more."""
+        self.ready.clear()
+        self.readers.clear()
+        self.writers.clear()
+        self.listeners.clear()
+
+    # What tools look at
+
+    def _watched_descriptors(self):
+        """Each descriptor with a reader or a writer, and their handles or None."""
+        watched = {}
+        for fd in {*self.readers, *self.writers, *self.listeners}:
+            reader: CallbackIo = self.readers.get(fd)
+            writer: CallbackIo = self.writers.get(fd)
+            watched[fd] = (
+                self.listeners.get(fd) if reader is None else reader.handle,
+                None if writer is None else writer.handle,
+            )
+        return watched
+
+    @property
+    def _ready(self):
+        return deque(self.ready)
+
+    @_ready.setter
+    def _ready(self, queue):
+        self.ready.clear()
+
+    @property
+    def _scheduled(self):
+        """The calls that wait for their time, in no order."""
+        return [w for w in self.roster.watchers() if type(w) is TimerHandle]
+
+    @_scheduled.setter
+    def _scheduled(self, timers):
+        pass
+
+    def is_closed(self) -> bool:
+        """Whether the loop has been closed."""
+        return self._closed
+
+    # Running
+
+    def _run_until_stopped(self):
+        """Pass after pass until stop(): what run_forever() does when all is set up."""
+        self.enter()
+        self.references += 1
+        self.rounds = 0
+        try:
+            self.run(EVRUN_NOWAIT if self._stopping else 0)
+        finally:
+            self.references -= 1
+            self.runs -= 1
+            self.unnest()
+            self.breaking = EVBREAK_CANCEL
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def blocking_time(self, flags: cython.int) -> nanoseconds:
+        return 0 if self.ready.count else Loop.blocking_time(self, flags)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
+        self.rounds = ROUNDS
+        return Loop.wait(self, timeout)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def queue_idles(self) -> cython.int:
+        return 0 if self.ready.count else Loop.queue_idles(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_pending(self) -> cython.int:
+        if self.queue.cursor >= RANK:
+            self.invoke_lanes(RANK)
+        if self.ready.count and self.rounds:
+            self.run_ready()
+        if self.queue.cursor >= 0:
+            self.invoke_lanes(0)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_ready(self) -> cython.int:
+        """Make the calls that are ready, and those that they make ready."""
+        handle: Handle
+        count: cython.Py_ssize_t
+        collecting: cython.bint = self.collecting
+        self.audit_owed = True
+        self.collecting = True
+        try:
+            while self.rounds and self.ready.count:
+                self.rounds -= 1
+                count = self.ready.count
+                while count and self.ready.count:
+                    count -= 1
+                    handle = take(self.ready)
+                    run_handle(handle)
+                    if self.unsent:
+                        self.flush()
+                if self.breaking != EVBREAK_CANCEL or self.queue.cursor >= RANK:
+                    break
+        finally:
+            self.collecting = collecting
+            if self.unsent:
+                self.flush()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        if type(watcher) is TimerHandle:
+            collecting: cython.bint = self.collecting
+            self.collecting = True
+            try:
+                run_timer(cython.cast(TimerHandle, watcher))
+            finally:
+                self.collecting = collecting
+                if self.unsent:
+                    self.flush()
+            return 0
+        if isinstance(watcher, ServedIo):
+            collecting = self.collecting
+            self.collecting = True
+            try:
+                cython.cast(ServedIo, watcher).serve(revents)
+            finally:
+                self.collecting = collecting
+                if self.unsent:
+                    self.flush()
+            return 0
+        return Loop.serve(self, watcher, revents)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refuse(self, watcher: Watcher, error: cython.int) -> cython.int:
+        """A descriptor can't be watched: what uses it is told, and the loop goes on."""
+        if isinstance(watcher, ServedIo):
+            cython.cast(ServedIo, watcher).end()
+            return cython.cast(ServedIo, watcher).refused(error)
+        if self._thread_id is None:
+            return Loop.refuse(self, watcher, error)
+        try:
+            Loop.refuse(self, watcher, error)
+        except OSError as failure:
+            self.call_exception_handler({"message": "A watcher was stopped", "exception": failure})
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def flush(self) -> cython.int:
+        """Send what the callback that has just ended wrote."""
+        transport: SocketTransport
+        while self.unsent:
+            transport = self.unsent.pop()
+            transport.send_collected()
+        return 0
+
+    # Steps
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_usable(self) -> cython.int:
+        raise RuntimeError("Event loop is closed")
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_call(self, callback: object, method: str) -> cython.int:
+        """In debug mode: is it something that can be called?"""
+        if asyncio.iscoroutine(callback) or iscoroutinefunction(callback):
+            raise TypeError(f"coroutines cannot be used with {method}()")
+        if not callable(callback):
+            raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
+        return 0
+
+    def _check_thread(self):
+        """In debug mode: raises RuntimeError in a thread that does not run the loop."""
+        if self._thread_id is not None and self._thread_id != threading.get_ident():
+            raise RuntimeError(
+                "Non-thread-safe operation invoked on an event loop other than the current one"
+            )
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=True)
+    def seconds(self) -> cython.double:
+        return cython.cast(cython.double, self._clock.monotonic()) / 1e9
+
+    @cython.cfunc
+    def soon(self, callback: object, args: tuple, context: object) -> Handle:
+        handle: Handle = new_handle(self, callback, args, context)
+        append(self.ready, handle)
+        return handle
+
+    @cython.cfunc
+    def at(
+        self, when: cython.double, callback: object, args: tuple, context: object
+    ) -> TimerHandle:
+        if self.state != OPEN:
+            self.check_usable()
+        if self._debug:
+            self._check_thread()
+            self.check_call(callback, "call_at")
+        return new_timer_handle(self, when, callback, args, context)
+
+    @cython.cfunc
+    def watch(
+        self, table: dict, fd: cython.int, events: cython.int, callback: object, args: tuple
+    ) -> object:
+        """Have a handle called when fd is ready; one that was there before is cancelled."""
+        if self.state != OPEN:
+            self.check_usable()
+        handle: Handle = new_handle(self, callback, args, None)
+        io: CallbackIo = table.get(fd)
+        if io is not None:
+            io.handle.cancel()
+            io.handle = handle
+        else:
+            io = new_callback_io(self, fd, events, handle)
+            table[fd] = io
+        io.begin()
+        return handle
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def unwatch(self, table: dict, fd: cython.int) -> cython.bint:
+        io: CallbackIo = table.pop(fd, None)
+        if io is None:
+            return False
+        io.handle.cancel()
+        io.end()
+        return True
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def descriptor_of(fd: object) -> cython.int:
+    if not isinstance(fd, int):
+        try:
+            fd = int(fd.fileno())
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(f"Invalid file object: {fd!r}") from None
+    if fd < 0:
+        raise ValueError(f"Invalid file descriptor: {fd}")
+    return fd

@@ -1,0 +1,302 @@
+"""EventLoop: an asyncio event loop that is also a Loop of watchers.
+
+The standard library's loop does what it does well, and keeps changing: name
+resolution, happy eyeballs, servers, TLS, subprocesses' pipes, executors. What is hot
+is compiled (core.py), and what needs threads or wake-up descriptors there is done by
+watchers here.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import warnings
+from asyncio import coroutines, events
+from asyncio import SelectorEventLoop as StandardLoop
+from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
+
+from everloop.aio.core import Core
+from everloop.constants import EVFLAG_AUTO, EVRUN_ONCE
+from everloop.errors import Error
+from everloop.loop import Loop
+from everloop.watchers.child import Child
+from everloop.watchers.signal import Signal
+
+
+class EventLoop(Core, StandardLoop):
+    """A complete asyncio event loop that is also a `Loop`.
+
+    Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
+    the watchers of that priority. `run_forever` and `run_until_complete` run it as an
+    asyncio loop; so does `Loop.start`, which returns when nothing is left to wait for.
+    `stop` ends each of them.
+
+    An exception in asyncio's callbacks goes to the loop's exception handler; one in a
+    watcher's callback where `Loop` says it goes.
+
+    Raises what `Loop` raises.
+    """
+
+    def __init__(
+        self,
+        flags=EVFLAG_AUTO,
+        callback=None,
+        data=None,
+        io_interval=0.0,
+        timeout_interval=0.0,
+        *,
+        debug=False,
+    ):
+        Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
+        StandardLoop.__init__(self, Selector(self))
+
+    def __repr__(self):
+        return (
+            f"<{type(self).__name__} running={self.is_running()} "
+            f"closed={self.is_closed()} debug={self.get_debug()}>"
+        )
+
+    # Running
+
+    def run_forever(self):
+        """Run until `stop` is called.
+
+        Raises RuntimeError if the loop is closed or running, or another runs in this
+        thread; what else is raised is an exception that stopped the loop, such as
+        KeyboardInterrupt.
+        """
+        with Running(self):
+            self._run_until_stopped()
+
+    def start(self, flags=0):
+        """Run as `Loop.start` does; coroutines run, too."""
+        if self.is_running():
+            return Loop.start(self, flags)
+        with Running(self):
+            return Loop.start(self, flags)
+
+    def stop(self, how=1):
+        """End `run_forever`, after the callbacks that are ready. As `Loop.stop`."""
+        self._stopping = True
+        Loop.stop(self, how)
+
+    def close(self):
+        """Release everything. Raises RuntimeError while the loop runs."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        StandardLoop.close(self)
+        Loop.close(self)
+        self._forget()
+
+    def __enter__(self):
+        Loop.__enter__(self)
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    def _run_once(self):
+        Loop.start(self, EVRUN_ONCE)
+
+    # Signals
+
+    def add_signal_handler(self, sig, callback, *args):
+        """Call ``callback(*args)`` in the loop whenever the signal comes.
+
+        Raises ValueError for what is not a signal, RuntimeError for one that can't be
+        caught or that another loop watches.
+        """
+        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)
+        self._check_closed()
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("signal handlers can be added in the main thread only")
+        self._remove_signal(sig)
+        handle = events.Handle(callback, args, self, None)
+        try:
+            watcher = Signal(sig, self, self._handle_signal, handle)
+            watcher.start()
+        except (Error, OSError, ValueError) as error:
+            raise RuntimeError(f"sig {int(sig)} cannot be caught: {error}") from error
+        self._signal_handlers[sig] = watcher
+
+    def remove_signal_handler(self, sig):
+        """Call no longer when the signal comes. Returns whether there was a handler."""
+        self._check_signal(sig)
+        return self._remove_signal(sig)
+
+    def _remove_signal(self, sig):
+        watcher = self._signal_handlers.pop(sig, None)
+        if watcher is None:
+            return False
+        watcher.stop()
+        return True
+
+    def _handle_signal(self, watcher, revents):
+        self.call_soon(watcher.data._run)
+
+    # Subprocesses
+
+    async def _make_subprocess_transport(
+        self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **kwargs
+    ):
+        waiter = self.create_future()
+        transport = SubprocessTransport(
+            self,
+            protocol,
+            args,
+            shell,
+            stdin,
+            stdout,
+            stderr,
+            bufsize,
+            waiter=waiter,
+            extra=extra,
+            **kwargs,
+        )
+        Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+    def _child_ended(self, watcher, revents):
+        watcher.stop()
+        watcher.data._process_exited(os.waitstatus_to_exitcode(watcher.rstatus))
+
+    # Files
+
+    async def _sendfile_native(self, transp, file, offset, count):
+        resume_reading = transp.is_reading()
+        transp.pause_reading()
+        await transp._make_empty_waiter()
+        fd = transp._sock_fd
+        reference = self._transport_references.pop(fd, None)
+        try:
+            return await self.sock_sendfile(transp._sock, file, offset, count, fallback=False)
+        except ConnectionError as error:
+            transp._force_close(error)
+            raise
+        finally:
+            if reference is not None and transp._sock_fd == fd:
+                self._transport_references[fd] = reference
+            transp._reset_empty_waiter()
+            if resume_reading:
+                transp.resume_reading()
+
+    # What the compiled core has no need of
+
+    _ssock = _csock = None
+
+    def _make_self_pipe(self):
+        self._internal_fds += 1  # the eventfd of the core
+
+    def _close_self_pipe(self):
+        self._internal_fds -= 1
+
+    def _write_to_self(self):
+        self.call_soon_threadsafe(int)
+
+    def _add_callback(self, handle):
+        if not handle._cancelled:
+            self.call_soon(handle._run, context=handle._context.copy())
+
+    def _add_callback_signalsafe(self, handle):
+        if not handle._cancelled:
+            self.call_soon_threadsafe(handle._run)
+
+    def _timer_handle_cancelled(self, handle):
+        pass
+
+
+class Running:
+    """While a loop runs: asyncio knows of it, in this thread."""
+
+    def __init__(self, loop):
+        self.loop = loop
+
+    def __enter__(self):
+        loop = self.loop
+        loop._check_closed()
+        loop._check_running()
+        loop._set_coroutine_origin_tracking(loop._debug)
+        self.hooks = sys.get_asyncgen_hooks()
+        loop._thread_id = threading.get_ident()
+        sys.set_asyncgen_hooks(
+            firstiter=loop._asyncgen_firstiter_hook, finalizer=loop._asyncgen_finalizer_hook
+        )
+        events._set_running_loop(loop)
+
+    def __exit__(self, *exc_info):
+        loop = self.loop
+        loop._stopping = False
+        loop._thread_id = None
+        events._set_running_loop(None)
+        loop._set_coroutine_origin_tracking(False)
+        sys.set_asyncgen_hooks(*self.hooks)
+
+
+class Selector:
+    """What asks an asyncio loop for its selector gets this view of its readers and writers."""
+
+    def __init__(self, loop):
+        self._watched = loop._watched_descriptors
+
+    def get_map(self):
+        """Descriptors and the SelectorKey of each."""
+        return {fd: key_of(fd, *handles) for fd, handles in self._watched().items()}
+
+    def get_key(self, fileobj):
+        """The SelectorKey of a descriptor. Raises KeyError if it is not watched."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        return self.get_map()[fd]
+
+    def close(self):
+        """Nothing: the loop's kernel side is closed with the loop."""
+
+
+def key_of(fd, reader, writer):
+    wanted = (EVENT_READ if reader is not None else 0) | (EVENT_WRITE if writer is not None else 0)
+    return SelectorKey(fd, fd, wanted, (reader, writer))
+
+
+def new_event_loop() -> EventLoop:
+    """A new EventLoop: a loop factory for asyncio.Runner, asyncio.run and others."""
+    return EventLoop()
+
+
+def run(main, *, debug=None):
+    """Run a coroutine in a new EventLoop until it is done, and return its result.
+
+    As asyncio.run() does, with which it shares everything but the loop.
+    debug: whether the loop is in asyncio's debug mode; None leaves it as it is.
+    """
+    with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def install() -> None:
+    """Make asyncio.new_event_loop() and asyncio.run() use EventLoop, by the policy.
+
+    Pythons from 3.14 on deprecate event loop policies: use `run`, or give
+    `new_event_loop` as a loop factory.
+    """
+    asyncio.set_event_loop_policy(event_loop_policy()())
+
+
+def event_loop_policy():
+    """The standard policy, but for the loop that it makes. Newer Pythons warn of policies."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        base = asyncio.DefaultEventLoopPolicy
+    return type("EventLoopPolicy", (base,), {"_loop_factory": EventLoop, "__module__": __name__})

@@ -1,0 +1,30 @@
+cimport cython
+from everloop.aio.core cimport Core
+from everloop.watchers.timer cimport Timer
+
+cdef enum:
+    FEW_ARGUMENTS = 7  # up to this many are passed without making room on the heap
+    RANK = 2           # of everything that asyncio calls: priority 0, the middle of five
+
+@cython.freelist(256)
+@cython.trashcan(True)
+cdef class Handle:
+    cdef object __weakref__
+    cdef Handle next         # in the ready queue
+    cdef Core loop
+    cdef object callback     # None once cancelled
+    cdef tuple args
+    cdef object context
+    cdef bint is_cancelled
+    cdef object text         # the repr from before cancel(), in debug mode
+    cdef object traceback    # where it was made, in debug mode
+
+cdef class TimerHandle(Timer):
+    cdef Handle handle       # what is to be done
+    cdef double moment       # in the loop's time(), seconds
+
+cdef Handle new_handle(Core loop, object callback, tuple args, object context)
+cdef TimerHandle new_timer_handle(Core loop, double when, object callback, tuple args, object context)
+cdef int run_handle(Handle handle) except -1
+cdef int run_timer(TimerHandle timer) except -1
+cdef int call_in_context(object context, object callback, tuple args) noexcept

@@ -1,0 +1,16 @@
+from everloop.aio.core cimport Core
+from everloop.aio.served_io cimport ServedIo
+
+cdef class Listener(ServedIo):
+    cdef object sock
+    cdef object factory
+    cdef object server
+    cdef object context
+    cdef int family
+    cdef int backlog
+
+    cdef int accept_one(self) except -1
+    cdef int accept_failed(self, int error) except -1
+    cdef int report(self, str message, object error) except -1
+
+cdef Listener new_listener(Core loop, object sock, object factory, object server, int backlog)

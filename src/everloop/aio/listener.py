@@ -1,0 +1,125 @@
+"""Listener: accepts the connections of a listening socket."""
+
+import os
+from asyncio.constants import ACCEPT_RETRY_DELAY
+from asyncio.trsock import TransportSocket
+
+import cython
+from cython.cimports.everloop.aio.address import Address
+from cython.cimports.everloop.aio.core import Core
+from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+from cython.cimports.everloop.aio.stream import StreamTransport, accepted_stream
+from cython.cimports.everloop.constants import EV_READ
+from cython.cimports.everloop.sys.python import PyContext_CopyCurrent
+from cython.cimports.everloop.sys.socket import (
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    accept4,
+    sockaddr,
+    sockaddr_storage,
+)
+from cython.cimports.libc.errno import (
+    EAGAIN,
+    ECONNABORTED,
+    EINTR,
+    EMFILE,
+    ENFILE,
+    ENOBUFS,
+    ENOMEM,
+    errno,
+)
+from cython.cimports.posix.unistd import close
+
+
+@cython.final
+@cython.cclass
+class Listener(ServedIo):
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, revents: cython.int) -> cython.int:
+        """Accept what waits, but no more at once than the backlog holds."""
+        left: cython.int = self.backlog
+        while left > 0 and self.active:
+            if not self.accept_one():
+                break
+            left -= 1
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def accept_one(self) -> cython.int:
+        """Accept a connection and set up its transport; returns 0 if there is none."""
+        peer: Address
+        peer.length = cython.sizeof(sockaddr_storage)
+        fd: cython.int = accept4(
+            self.fd,
+            cython.cast(cython.pointer[sockaddr], cython.address(peer.storage)),
+            cython.address(peer.length),
+            SOCK_NONBLOCK | SOCK_CLOEXEC,
+        )
+        if fd < 0:
+            return self.accept_failed(errno)
+        try:
+            protocol: object = self.context.run(self.factory)
+        except (SystemExit, KeyboardInterrupt):
+            close(fd)
+            raise
+        except BaseException as error:
+            close(fd)
+            self.report("Error on transport creation for incoming connection", error)
+            return 1
+        loop: Core = self.loop
+        transport: StreamTransport = accepted_stream(
+            loop, fd, self.family, protocol, self.server, self.context.copy(), cython.address(peer)
+        )
+        transport.context.run(transport._begin, None)
+        if loop.unsent:
+            loop.flush()
+        return 1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def accept_failed(self, error: cython.int) -> cython.int:
+        """Nothing there, or something that a busy server has to live through."""
+        if error == EAGAIN:
+            return 0
+        if error == EINTR or error == ECONNABORTED:
+            return 1
+        failure: object = OSError(error, os.strerror(error))
+        if error in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
+            # The connection stays in the queue: trying at once would be for ever.
+            self.end()
+            self.report("socket.accept() out of system resource", failure)
+            self.loop.call_later(ACCEPT_RETRY_DELAY, self.resume)
+            return 0
+        self.report("socket.accept() failed", failure)
+        return 0
+
+    def resume(self):
+        """Try again, unless the server has been closed meanwhile."""
+        loop: Core = self.loop
+        if loop.listeners.get(self.fd) is self:
+            self.begin()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report(self, message: str, error: object) -> cython.int:
+        self.loop.call_exception_handler(
+            {"message": message, "exception": error, "socket": TransportSocket(self.sock)}
+        )
+        return 0
+
+
+@cython.cfunc
+def new_listener(
+    loop: Core, sock: object, factory: object, server: object, backlog: cython.int
+) -> Listener:
+    self: Listener = Listener.__new__(Listener)
+    prepare(self, loop, sock.fileno(), EV_READ)
+    self.sock = sock
+    self.factory = factory
+    self.server = server
+    self.backlog = max(backlog, 1)
+    self.family = sock.family
+    self.context = PyContext_CopyCurrent()
+    return self

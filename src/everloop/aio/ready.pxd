@@ -1,0 +1,10 @@
+# The calls that are to be made as soon as possible, first in, first out.
+from everloop.aio.handle cimport Handle
+
+cdef class ReadyQueue:
+    # A chain by Handle.next, which owns its links: the garbage collector sees it.
+    cdef Handle first   # None if empty
+    cdef Handle last
+    cdef Py_ssize_t count
+
+    cdef void clear(self)

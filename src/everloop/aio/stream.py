@@ -1,0 +1,425 @@
+"""StreamTransport: a connected stream socket, TCP or Unix, as a protocol sees it."""
+
+import os
+from asyncio.constants import _SendfileMode as SendfileMode
+
+import cython
+from cython.cimports.cpython.buffer import (
+    PyBUF_SIMPLE,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cython.cimports.cpython.bytes import (
+    PyBytes_AS_STRING,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
+from cython.cimports.everloop.aio.address import Address, address_object
+from cython.cimports.everloop.aio.core import SCRATCH, Core
+from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
+from cython.cimports.everloop.aio.write_buffer import VECTORS, WriteBuffer
+from cython.cimports.everloop.sys.python import PyContext_CopyCurrent, alias_method
+from cython.cimports.everloop.sys.socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_TCP,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    SHUT_WR,
+    TCP_NODELAY,
+    iovec,
+    msghdr,
+    recv,
+    send,
+    sendmsg,
+    setsockopt,
+    shutdown,
+)
+from cython.cimports.libc.errno import EAGAIN, EINTR, errno
+from cython.cimports.libc.string import memset
+
+from everloop.aio.transport import Transport
+
+
+@cython.final
+@cython.cclass
+class StreamTransport(SocketTransport):
+    """A connected stream socket; is an asyncio.Transport as far as isinstance() can tell.
+
+    Methods are those of asyncio's transports, which its documentation describes.
+    """
+
+    # Writing
+
+    def write(self, data) -> None:
+        """Send data, a bytes-like object, as soon as the peer takes it.
+
+        Does not block: what can't be sent is kept. A protocol that gets too far ahead
+        is told by pause_writing(). Raises TypeError for what is not bytes-like,
+        RuntimeError after `write_eof`.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
+            )
+        self.check_writable("write")
+        if type(data) is bytes:
+            self.give(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
+            return
+        view: Py_buffer
+        PyObject_GetBuffer(data, cython.address(view), PyBUF_SIMPLE)
+        try:
+            self.give(cython.cast(cython.p_char, view.buf), view.len, None)
+        finally:
+            PyBuffer_Release(cython.address(view))
+
+    def writelines(self, list_of_data) -> None:
+        """Send each of an iterable of bytes-like objects, in one system call if possible."""
+        self.check_writable("writelines")
+        pieces = [piece if type(piece) is bytes else bytes(piece) for piece in list_of_data]
+        if not pieces:
+            return
+        if self.lost:
+            self.lost_write()
+            return
+        idle: cython.bint = self.buffer is None or self.buffer.size == 0
+        for piece in pieces:
+            if piece:
+                self.keep(piece)
+        if (idle or self.listed) and self.buffer.size:
+            self.collect_or_send()
+
+    def write_eof(self) -> None:
+        """Say that nothing more will be written, after what is kept has been sent."""
+        if self.closing or self.eof:
+            return
+        self.send_collected()
+        self.eof = True
+        if not self.closing and (self.buffer is None or self.buffer.size == 0):
+            self.shut_writes()
+
+    def can_write_eof(self) -> bool:
+        """True: a stream socket's directions end one by one."""
+        return True
+
+    # What the standard library's part of the loop asks for
+
+    _start_tls_compatible = True
+
+    _sendfile_compatible = SendfileMode.TRY_NATIVE
+
+    @property
+    def _eof(self):
+        return self.eof
+
+    @property
+    def _empty_waiter(self):
+        return self.empty_waiter
+
+    def _make_empty_waiter(self):
+        if self.empty_waiter is not None:
+            raise RuntimeError("Empty waiter is already set")
+        self.send_collected()
+        self.empty_waiter = self.loop.create_future()
+        if self.buffer is None or self.buffer.size == 0:
+            self.empty_waiter.set_result(None)
+        return self.empty_waiter
+
+    def _reset_empty_waiter(self):
+        self.empty_waiter = None
+
+    # Steps
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def readable(self) -> cython.int:
+        if self.lost:
+            return 0
+        return self.read_into() if self.buffered else self.read_bytes()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_bytes(self) -> cython.int:
+        """Read what there is and hand it to the protocol."""
+        scratch: cython.p_char = self.loop.scratch
+        count: cython.Py_ssize_t = recv(self.fd, scratch, SCRATCH, MSG_DONTWAIT)
+        if count <= 0:
+            return self.end_of_file() if count == 0 else self.read_failed()
+        data: bytes = PyBytes_FromStringAndSize(scratch, count)
+        if self.tell("data_received", data) < 0:
+            return self.protocol_failed("Fatal error: protocol.data_received() call failed.")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_into(self) -> cython.int:
+        """Read into the buffer that the protocol gives."""
+        view: Py_buffer
+        try:
+            room: object = self.context.run(self.protocol.get_buffer, -1)
+            if not len(room):
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            PyObject_GetBuffer(room, cython.address(view), PyBUF_WRITABLE)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
+        count: cython.Py_ssize_t = recv(self.fd, view.buf, view.len, MSG_DONTWAIT)
+        failure: cython.int = errno
+        PyBuffer_Release(cython.address(view))
+        if count < 0:
+            cython.address(errno)[0] = failure
+            return self.read_failed()
+        if count == 0:
+            return self.end_of_file()
+        if self.tell("buffer_updated", count) < 0:
+            return self.protocol_failed("Fatal error: protocol.buffer_updated() call failed.")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_failed(self) -> cython.int:
+        if errno == EAGAIN or errno == EINTR:
+            return 0
+        return self.fail(OSError(errno, os.strerror(errno)), "Fatal read error on socket transport")
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def end_of_file(self) -> cython.int:
+        """The peer has ended its direction; the protocol decides about the other one."""
+        try:
+            keep_open: cython.bint = bool(self.context.run(self.protocol.eof_received))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.eof_received() call failed.")
+        if keep_open:
+            if self.reader is not None:
+                self.reader.end()
+        else:
+            self.close()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_writable(self, method: str) -> cython.int:
+        if self.eof:
+            raise RuntimeError(f"Cannot call {method}() after write_eof()")
+        if self.empty_waiter is not None:
+            raise RuntimeError(f"unable to {method}; sendfile is in progress")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def give(
+        self, data: cython.pointer[cython.const[cython.char]], size: cython.Py_ssize_t, owner: object
+    ) -> cython.int:
+        """Send data, collect it or keep it. owner: the bytes object that it is, or None."""
+        if size == 0:
+            return 0
+        if self.lost:
+            return self.lost_write()
+        kept: cython.Py_ssize_t = self.buffer.size if self.buffer is not None else 0
+        done: cython.Py_ssize_t = 0
+        if kept == 0 and (size >= COLLECT or not self.loop.collecting):
+            done = send(self.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if done == size:
+                return 0
+            if done < 0:
+                if errno != EAGAIN and errno != EINTR:
+                    return self.write_failed()
+                done = 0
+        if done == 0 and owner is not None:
+            self.keep(owner)
+        else:
+            self.keep(PyBytes_FromStringAndSize(data + done, size - done))
+        if kept == 0 and (size >= COLLECT or not self.loop.collecting):
+            self.watch_writes()
+            return self.hold_back()
+        if self.listed or kept == 0:
+            return self.collect_or_send()
+        return self.hold_back()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def keep(self, data: bytes) -> cython.int:
+        if self.buffer is None:
+            self.buffer = WriteBuffer()
+        return self.buffer.add(data)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def collect_or_send(self) -> cython.int:
+        """Leave what is kept to the end of the callback, unless it is much."""
+        if self.loop.collecting and self.buffer.size < COLLECT:
+            if not self.listed:
+                self.listed = True
+                self.loop.unsent.append(self)
+            return 0
+        self.listed = True
+        return self.send_collected()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_collected(self) -> cython.int:
+        """The callback that wrote has ended, or somebody asks how far things are."""
+        if not self.listed:
+            return 0
+        self.listed = False
+        if self.lost or self.buffer is None or self.buffer.size == 0:
+            return 0
+        if self.send_some() < 0:
+            return self.write_failed()
+        if self.buffer.size:
+            self.watch_writes()
+            return self.hold_back()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def send_some(self) -> cython.int:
+        """Send of what is kept as much as the kernel takes; returns -1 with errno set."""
+        vector: iovec[VECTORS]
+        message: msghdr
+        done: cython.Py_ssize_t
+        size: cython.size_t
+        count: cython.int
+        while self.buffer.size:
+            count = self.buffer.vectors(vector)
+            if count == 1:
+                size = vector[0].iov_len
+                done = send(self.fd, vector[0].iov_base, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            else:
+                memset(cython.address(message), 0, cython.sizeof(msghdr))
+                message.msg_iov = vector
+                message.msg_iovlen = count
+                size = 0
+                while count:
+                    count -= 1
+                    size += vector[count].iov_len
+                done = sendmsg(self.fd, cython.address(message), MSG_DONTWAIT | MSG_NOSIGNAL)
+            if done < 0:
+                return 0 if errno == EAGAIN or errno == EINTR else -1
+            self.buffer.advance(done)
+            if cython.cast(cython.size_t, done) < size:
+                return 0
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def writable(self) -> cython.int:
+        """The kernel takes more."""
+        if self.lost or self.buffer is None:
+            self.writer.end()
+            return 0
+        if self.send_some() < 0:
+            return self.write_failed()
+        self.let_go_on()
+        if self.buffer is None or self.buffer.size:
+            return 0
+        if self.writer is not None:
+            self.writer.end()
+        if self.empty_waiter is not None and not self.empty_waiter.done():
+            self.empty_waiter.set_result(None)
+        if self.closing:
+            if not self.lost:
+                self.lose(None)
+        elif self.eof:
+            self.shut_writes()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def write_failed(self) -> cython.int:
+        error: object = OSError(errno, os.strerror(errno))
+        if self.writer is not None:
+            self.writer.end()
+        if self.buffer is not None:
+            self.buffer.clear()
+        self.fail(error, "Fatal write error on socket transport")
+        if self.empty_waiter is not None and not self.empty_waiter.done():
+            self.empty_waiter.set_exception(error)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def shut_writes(self) -> cython.int:
+        """Send the end of the stream. An error here will show when reading, too."""
+        shutdown(self.fd, SHUT_WR)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def kept(self) -> cython.Py_ssize_t:
+        return self.buffer.size if self.buffer is not None else 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def drop(self) -> cython.int:
+        if self.buffer is not None:
+            self.buffer.clear()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def finish(self) -> cython.int:
+        waiter: object = self.empty_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(ConnectionError("Connection is closed by peer"))
+        return 0
+
+
+alias_method(StreamTransport, "__class__", property(lambda self: Transport))
+
+
+@cython.cfunc
+def new_stream(
+    loop: Core, sock: object, protocol: object, waiter: object, extra: object, server: object
+) -> StreamTransport:
+    """A transport for a connected socket, which starts in the next round of the loop."""
+    context: object = PyContext_CopyCurrent()
+    self: StreamTransport = made(loop, sock.fileno(), sock.family, protocol, server, context)
+    self.sock = sock
+    if extra is not None:
+        self.extra.update(extra)
+    if "peername" not in self.extra:
+        self.extra["peername"] = name_of(sock.getpeername)
+    loop.soon(self._begin, (waiter,), context)
+    return self
+
+
+@cython.cfunc
+def accepted_stream(
+    loop: Core,
+    fd: cython.int,
+    family: cython.int,
+    protocol: object,
+    server: object,
+    context: object,
+    peer: cython.pointer[Address],
+) -> StreamTransport:
+    """A transport for a connection that a server has accepted. It owns fd."""
+    self: StreamTransport = made(loop, fd, family, protocol, server, context)
+    name: object = address_object(cython.address(peer.storage), peer.length)
+    if name is NotImplemented:
+        name = name_of(self.socket_object().getpeername)
+    self.extra["peername"] = name
+    return self
+
+
+@cython.cfunc
+def made(
+    loop: Core,
+    fd: cython.int,
+    family: cython.int,
+    protocol: object,
+    server: object,
+    context: object,
+) -> StreamTransport:
+    self: StreamTransport = StreamTransport.__new__(StreamTransport)
+    set_up(self, loop, fd, family, protocol, server, context)
+    one: cython.int = 1
+    if family == AF_INET or family == AF_INET6:
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, cython.address(one), cython.sizeof(cython.int))
+    return self

@@ -1,0 +1,536 @@
+"""SocketTransport: what the transports of sockets have in common.
+
+What a callback writes is collected and sent when it ends, in as few system calls as
+can be; what the kernel does not take then is kept, and sent when it takes more.
+
+Who owns what: while the transport reads or has something to send, the loop owns its
+TransportIo, and that the transport. A transport that is dropped while it does neither
+is closed with a ResourceWarning.
+"""
+
+import asyncio
+import os
+import socket
+import warnings
+import weakref
+from asyncio.base_events import Server
+from asyncio.constants import LOG_THRESHOLD_FOR_CONNLOST_WRITES
+from asyncio.futures import _set_result_unless_cancelled as set_result_unless_cancelled
+from asyncio.log import logger
+from asyncio.trsock import TransportSocket
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.core import Core
+from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+from cython.cimports.everloop.constants import EV_READ, EV_WRITE
+from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.sys.python import (
+    Py_DECREF,
+    PyContext_Enter,
+    PyContext_Exit,
+    call_method,
+)
+from cython.cimports.posix.unistd import close
+
+BufferedProtocol = asyncio.BufferedProtocol
+# From Python 3.13 on, servers know their transports.
+SERVER_KNOWS = Server._attach.__code__.co_argcount == 2
+
+
+class Transport(asyncio.transports._FlowControlMixin, asyncio.Transport):
+    """What isinstance() takes a stream transport for: asyncio's classes can't be bases
+    of compiled ones."""
+
+
+class DatagramTransport(asyncio.transports._FlowControlMixin, asyncio.DatagramTransport):
+    """What isinstance() takes a datagram transport for."""
+
+
+@cython.final
+@cython.cclass
+class TransportIo(ServedIo):
+    """One direction of a transport."""
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, revents: cython.int) -> cython.int:
+        if self.extra == EV_READ:
+            return self.transport.readable()
+        return self.transport.writable()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refused(self, error: cython.int) -> cython.int:
+        return self.transport.fail(
+            OSError(error, os.strerror(error)), "Fatal error: the descriptor can't be watched"
+        )
+
+
+@cython.cclass
+class SocketTransport:
+    """The base of transports. None of their methods is thread-safe."""
+
+    def __cinit__(self):
+        self.fd = -1
+        self.high_water = HIGH_WATER
+        self.low_water = HIGH_WATER // 4
+
+    def __init__(self):
+        raise TypeError("a transport is made by create_connection() and the like")
+
+    def __del__(self):
+        if self.fd < 0:
+            return
+        warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        self.stop_watching()
+        close_socket(self)
+        detach(self)
+
+    # Reading
+
+    def is_reading(self) -> bool:
+        """Whether data is read when it comes."""
+        return not (self.closing or self.paused)
+
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`."""
+        if self.closing or self.paused:
+            return
+        self.paused = True
+        if self.reader is not None:
+            self.reader.end()
+
+    def resume_reading(self) -> None:
+        """Read again after `pause_reading`."""
+        if self.closing or not self.paused:
+            return
+        self.paused = False
+        self.watch_reads()
+
+    # Writing
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes are kept, which the kernel has not taken."""
+        self.send_collected()
+        return self.kept()
+
+    def get_write_buffer_limits(self) -> tuple:
+        """The low and the high water mark, in bytes."""
+        return (self.low_water, self.high_water)
+
+    def set_write_buffer_limits(self, high=None, low=None) -> None:
+        """Say when the protocol is told to pause and to resume writing, in bytes kept.
+
+        The default for low is a quarter of high, for high four times low or 64 KiB.
+        Raises ValueError unless high >= low >= 0.
+        """
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self.high_water = high
+        self.low_water = low
+        self.hold_back()
+
+    # Ending
+
+    def is_closing(self) -> bool:
+        """Whether the transport is closed or on its way there."""
+        return self.closing
+
+    def close(self) -> None:
+        """Close after what is kept has been sent; the protocol learns by connection_lost()."""
+        if self.closing:
+            return
+        self.send_collected()
+        if self.closing:
+            return
+        self.closing = True
+        if self.reader is not None:
+            self.reader.end()
+        if self.kept() == 0:
+            self.lose(None)
+
+    def abort(self) -> None:
+        """Close at once; what is kept is not sent."""
+        if not self.lost:
+            self.send_collected()
+        self.shut(None)
+
+    # About it
+
+    def get_protocol(self):
+        """The protocol that is told what happens."""
+        return self.protocol
+
+    def set_protocol(self, protocol) -> None:
+        """Tell another protocol from now on."""
+        self.protocol = protocol
+        self.buffered = isinstance(protocol, BufferedProtocol)
+
+    def get_extra_info(self, name, default=None):
+        """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
+        if name in self.extra:
+            return self.extra[name]
+        if name == "socket" and self.fd >= 0:
+            self.send_collected()
+            self.extra["socket"] = TransportSocket(self.socket_object())
+        elif name == "sockname" and self.fd >= 0:
+            self.extra["sockname"] = name_of(self.socket_object().getsockname)
+        return self.extra.get(name, default)
+
+    def __repr__(self):
+        info = [type(self).__name__]
+        if self.fd < 0:
+            info.append("closed")
+        elif self.closing:
+            info.append("closing")
+        info.append(f"fd={self.fd}")
+        if self.fd >= 0:
+            reading = self.reader is not None and self.reader.active
+            writing = self.writer is not None and self.writer.active
+            info.append(f"read={'polling' if reading else 'idle'}")
+            info.append(f"write=<{'polling' if writing else 'idle'}, bufsize={self.kept()}>")
+        return f"<{' '.join(info)}>"
+
+    # What the standard library's part of the loop asks for
+
+    @property
+    def _extra(self):
+        self.get_extra_info("socket")
+        self.get_extra_info("sockname")
+        return self.extra
+
+    @property
+    def _loop(self):
+        return self.loop
+
+    @property
+    def _protocol(self):
+        return self.protocol
+
+    @property
+    def _sock(self):
+        return self.socket_object() if self.fd >= 0 else None
+
+    @property
+    def _sock_fd(self):
+        return self.fd
+
+    @property
+    def _server(self):
+        return self.server
+
+    @property
+    def _closing(self):
+        return self.closing
+
+    @property
+    def _paused(self):
+        return self.paused
+
+    @property
+    def _protocol_paused(self):
+        return self.held_back
+
+    @property
+    def _conn_lost(self):
+        return self.lost
+
+    def _force_close(self, error):
+        self.shut(error)
+
+    def _fatal_error(self, error, message="Fatal error on transport"):
+        self.fail(error, message)
+
+    def _begin(self, waiter):
+        """The first call to the protocol, before anything is read."""
+        try:
+            self.protocol.connection_made(self)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.loop.call_exception_handler(
+                {
+                    "message": "Fatal error: protocol.connection_made() call failed.",
+                    "exception": error,
+                    "transport": self,
+                    "protocol": self.protocol,
+                }
+            )
+        self.watch_reads()
+        if waiter is not None:
+            set_result_unless_cancelled(waiter, None)
+
+    def _connection_lost(self, error):
+        """The last call to the protocol."""
+        try:
+            if self.protocol is not None:
+                self.protocol.connection_lost(error)
+        finally:
+            self.stop_watching()
+            close_socket(self)
+            self.protocol = None
+            self.reader = None
+            self.writer = None
+            self.drop()
+            detach(self)
+            self.finish()
+
+    # Steps
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watch_reads(self) -> cython.int:
+        """Read when there is something, unless the transport is paused or closing."""
+        if self.closing or self.paused or self.fd < 0:
+            return 0
+        return self.reader.begin()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watch_writes(self) -> cython.int:
+        """Go on when the kernel takes more."""
+        if self.writer is None:
+            self.writer = TransportIo.__new__(TransportIo)
+            self.writer.transport = self
+            prepare(self.writer, self.loop, self.fd, EV_WRITE)
+        return self.writer.begin()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def stop_watching(self) -> cython.int:
+        if self.reader is not None:
+            self.reader.end()
+        if self.writer is not None:
+            self.writer.end()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hold_back(self) -> cython.int:
+        """Tell the protocol to pause writing if too much is kept."""
+        if self.held_back or self.kept() <= self.high_water:
+            return 0
+        self.held_back = True
+        return self.tell_flow("pause_writing")
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def let_go_on(self) -> cython.int:
+        """Tell the protocol to resume writing if little is kept."""
+        if not self.held_back or self.kept() > self.low_water:
+            return 0
+        self.held_back = False
+        return self.tell_flow("resume_writing")
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_flow(self, method: str) -> cython.int:
+        try:
+            getattr(self.protocol, method)()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.loop.call_exception_handler(
+                {
+                    "message": f"protocol.{method}() failed",
+                    "exception": error,
+                    "transport": self,
+                    "protocol": self.protocol,
+                }
+            )
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def tell(self, method: str, argument: object) -> cython.int:
+        """Call protocol.method(argument) in its context; returns -1 with the exception set."""
+        if PyContext_Enter(self.context) < 0:
+            return -1
+        result: cython.pointer[PyObject] = call_method(
+            cython.cast(cython.pointer[PyObject], self.protocol),
+            cython.cast(cython.pointer[PyObject], method),
+            cython.cast(cython.pointer[PyObject], argument),
+        )
+        left: cython.int = PyContext_Exit(self.context)
+        if result == cython.NULL:
+            return -1
+        Py_DECREF(result)
+        return left
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def protocol_failed(self, message: str) -> cython.int:
+        """Close, since the protocol raised the exception that is set."""
+        try:
+            propagate()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, message)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def fail(self, error: object, message: str) -> cython.int:
+        """Report an error, unless it is of the kind that connections have, and close."""
+        if isinstance(error, OSError):
+            if self.loop._debug:
+                logger.debug("%r: %s", self, message, exc_info=error)
+        else:
+            self.loop.call_exception_handler(
+                {
+                    "message": message,
+                    "exception": error,
+                    "transport": self,
+                    "protocol": self.protocol,
+                }
+            )
+        return self.shut(error)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def shut(self, error: object) -> cython.int:
+        """Close at once; the protocol is told why."""
+        if self.lost or self.fd < 0:
+            return 0
+        self.drop()
+        self.stop_watching()
+        self.closing = True
+        return self.lose(error)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def lose(self, error: object) -> cython.int:
+        """Have connection_lost() called soon; nothing is read or sent any more."""
+        self.lost += 1
+        self.stop_watching()
+        self.loop.transports.pop(self.fd, None)
+        self.loop.soon(self._connection_lost, (error,), self.context)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def lost_write(self) -> cython.int:
+        """Something was written though the connection is lost."""
+        if self.lost >= LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+            logger.warning("socket.send() raised exception.")
+        self.lost += 1
+        return 0
+
+    @cython.cfunc
+    def socket_object(self) -> object:
+        if self.sock is None:
+            self.sock = socket.socket(self.family, socket.SOCK_STREAM, fileno=self.fd)
+        return self.sock
+
+    # What each kind does in its own way
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def readable(self) -> cython.int:
+        """There is something to read."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def writable(self) -> cython.int:
+        """The kernel takes more."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_collected(self) -> cython.int:
+        """The callback that wrote has ended, or somebody asks how far things are."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def kept(self) -> cython.Py_ssize_t:
+        """How many bytes are to be sent yet."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def drop(self) -> cython.int:
+        """Forget what is to be sent yet."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def finish(self) -> cython.int:
+        """The connection is over: whoever waits for something else is told."""
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_up(
+    self: SocketTransport,
+    loop: Core,
+    fd: cython.int,
+    family: cython.int,
+    protocol: object,
+    server: object,
+    context: object,
+) -> cython.int:
+    """What all kinds have in common, for a socket that is open."""
+    self.loop = loop
+    self.extra = {}
+    self.family = family
+    self.context = context
+    self.set_protocol(protocol)
+    self.reader = TransportIo.__new__(TransportIo)
+    self.reader.transport = self
+    prepare(self.reader, loop, fd, EV_READ)
+    self.fd = fd
+    loop.transports[fd] = weakref.ref(self)
+    if server is not None:
+        self.server = server
+        if SERVER_KNOWS:
+            server._attach(self)
+        else:
+            server._attach()
+    return 0
+
+
+@cython.cfunc
+def name_of(get_name: object) -> object:
+    try:
+        return get_name()
+    except OSError:
+        return None
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def close_socket(self: SocketTransport) -> cython.int:
+    if self.fd < 0:
+        return 0
+    self.loop.transports.pop(self.fd, None)
+    if self.sock is not None:
+        self.sock.close()
+        self.sock = None
+    else:
+        close(self.fd)
+    self.fd = -1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def detach(self: SocketTransport) -> cython.int:
+    """The server has a connection less."""
+    server: object = self.server
+    self.server = None
+    if server is None:
+        return 0
+    if SERVER_KNOWS:
+        server._detach(self)
+    else:
+        server._detach()
+    return 0
