@@ -34,14 +34,18 @@ from everloop.watchers.timer import Timer
 __version__ = "0.1.0"
 
 # Of the asyncio face, which programs that use watchers alone need not load.
-ASYNCIO_FACE = ("EventLoop", "install", "new_event_loop", "run")
+_ASYNCIO_FACE = ("EventLoop", "install", "new_event_loop", "run")
 
 
 def __getattr__(name):
-    if name not in ASYNCIO_FACE:
+    if name not in _ASYNCIO_FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from everloop.aio import event_loop
 
-    for each in ASYNCIO_FACE:
+    for each in _ASYNCIO_FACE:
         globals()[each] = getattr(event_loop, each)
     return globals()[name]
+
+
+def __dir__():
+    return sorted({*globals(), *_ASYNCIO_FACE})

@@ -1,5 +1,6 @@
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -10,6 +11,7 @@ from everloop.clock import sleep as sleep
 from everloop.clock import time as time
 from everloop.constants import *
 
+_T = TypeVar("_T")
 _W = TypeVar("_W")
 _C = TypeVar("_C", bound=Callable[..., object])
 
@@ -334,3 +336,12 @@ class Async(_Watcher):
     @property
     def sent(self) -> bool: ...
     def send(self) -> None: ...
+
+class EventLoop(Loop, asyncio.SelectorEventLoop):
+    slow_callback_duration: float
+    def stop(self, how: int = 1) -> None: ...
+    def close(self) -> None: ...
+
+def new_event_loop() -> EventLoop: ...
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T: ...
+def install() -> None: ...

@@ -1,3 +1,4 @@
+from everloop.aio.datagram_batch cimport DatagramBatch
 from everloop.aio.ready cimport ReadyQueue
 from everloop.aio.handle cimport Handle, TimerHandle
 from everloop.loop cimport Loop
@@ -16,6 +17,7 @@ cdef class Core(Loop):
     cdef dict transports         # descriptor: weak reference to its transport
     cdef list unsent             # transports that hold what this callback wrote
     cdef bint collecting         # what is written now is sent when the callback ends
+    cdef DatagramBatch batch     # room for datagrams; None before the first, and while in use
     cdef char* scratch           # what is read first goes here: SCRATCH bytes
     cdef public bint _debug
     cdef public bint _closed
@@ -31,5 +33,6 @@ cdef class Core(Loop):
     cdef double seconds(self) except? -1
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)
     cdef int flush(self) except -1
+    cdef DatagramBatch take_batch(self)
     cdef object watch(self, dict table, int fd, int events, object callback, tuple args)
     cdef bint unwatch(self, dict table, int fd) except -1

@@ -14,6 +14,8 @@ from inspect import iscoroutinefunction
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
+from cython.cimports.everloop.aio.datagram import new_datagram
+from cython.cimports.everloop.aio.datagram_batch import DatagramBatch
 from cython.cimports.everloop.aio.handle import (
     RANK,
     Handle,
@@ -24,12 +26,20 @@ from cython.cimports.everloop.aio.handle import (
     run_timer,
 )
 from cython.cimports.everloop.aio.listener import Listener, new_listener
+from cython.cimports.everloop.aio.operation import (
+    Accept,
+    Receive,
+    ReceiveInto,
+    SendAll,
+    perform,
+)
+from cython.cimports.everloop.aio.patched_clock import PatchedClock
 from cython.cimports.everloop.aio.ready import ReadyQueue
 from cython.cimports.everloop.aio.ready_inline import append, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
 from cython.cimports.everloop.aio.transport import SocketTransport
-from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.clock import Clock, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE, EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.watcher import Watcher
@@ -112,6 +122,13 @@ class Core(Loop):
         """The loop's time in seconds, of the monotonic clock."""
         return self.seconds()
 
+    def _patch_time(self, function):
+        """Have time() told by a function, or by the system again (None)."""
+        self.clock = Clock() if function is None else PatchedClock(function)
+        handle: TimerHandle
+        for handle in self._scheduled:
+            self.timers.move(handle, from_seconds(handle.moment))
+
     def create_future(self):
         """A new asyncio.Future of this loop."""
         return Future(loop=self)
@@ -130,7 +147,7 @@ class Core(Loop):
             )
         task: object = Task(coro, loop=self, name=name, context=context, **options)
         if self._debug and task._source_traceback:
-            del task._source_traceback[-1]
+            task._source_traceback.pop()
         return task
 
     # Descriptors
@@ -184,6 +201,10 @@ class Core(Loop):
         self._ensure_fd_no_transport(sock)
         return new_stream(self, sock, protocol, waiter, extra, server)
 
+    def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
+        self._ensure_fd_no_transport(sock)
+        return new_datagram(self, sock, protocol, address, waiter, extra)
+
     def _start_serving(
         self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts
     ):
@@ -211,6 +232,26 @@ class Core(Loop):
         else:
             listener.end()
         sock.close()
+
+    # What sock_recv() and its relatives do first: the result, or an Operation to wait for
+
+    def _receive(self, sock, size):
+        operation: Receive = Receive.__new__(Receive)
+        operation.size = size
+        return perform(operation, self, sock, EV_READ)
+
+    def _receive_into(self, sock, room):
+        operation: ReceiveInto = ReceiveInto.__new__(ReceiveInto)
+        operation.room = room
+        return perform(operation, self, sock, EV_READ)
+
+    def _send_all(self, sock, data):
+        operation: SendAll = SendAll.__new__(SendAll)
+        operation.data = data
+        return perform(operation, self, sock, EV_WRITE)
+
+    def _accept(self, sock):
+        return perform(Accept.__new__(Accept), self, sock, EV_READ)
 
     @property
     def _transport_references(self):
@@ -249,7 +290,11 @@ class Core(Loop):
     @property
     def _scheduled(self):
         """The calls that wait for their time, in no order."""
-        return [w for w in self.roster.watchers() if type(w) is TimerHandle]
+        return [
+            watcher
+            for watcher in self.roster.watchers()
+            if type(watcher) is TimerHandle and watcher.active
+        ]
 
     @_scheduled.setter
     def _scheduled(self, timers):
@@ -377,6 +422,13 @@ class Core(Loop):
             transport = self.unsent.pop()
             transport.send_collected()
         return 0
+
+    @cython.cfunc
+    def take_batch(self) -> DatagramBatch:
+        """Room for datagrams, to be put back: one callback may lead to another."""
+        batch: DatagramBatch = self.batch
+        self.batch = None
+        return DatagramBatch() if batch is None else batch
 
     # Steps
 

@@ -39,6 +39,8 @@ class EventLoop(Core, StandardLoop):
     Raises what `Loop` raises.
     """
 
+    _time_function = None
+
     def __init__(
         self,
         flags=EVFLAG_AUTO,
@@ -51,12 +53,32 @@ class EventLoop(Core, StandardLoop):
     ):
         Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
         StandardLoop.__init__(self, Selector(self))
+        if type(self).time is not EventLoop.time:
+            self._patch_time(self.time)
 
     def __repr__(self):
         return (
             f"<{type(self).__name__} running={self.is_running()} "
             f"closed={self.is_closed()} debug={self.get_debug()}>"
         )
+
+    @property
+    def time(self):
+        """The loop's time in seconds, of the monotonic clock: call it.
+
+        May be replaced, by a subclass or by assignment: all timers of the loop follow.
+        """
+        return self._time_function or Core.time.__get__(self)
+
+    @time.setter
+    def time(self, function):
+        self._time_function = function
+        self._patch_time(function)
+
+    @time.deleter
+    def time(self):
+        self._time_function = None
+        self._patch_time(None)
 
     # Running
 
@@ -174,6 +196,29 @@ class EventLoop(Core, StandardLoop):
         watcher.stop()
         watcher.data._process_exited(os.waitstatus_to_exitcode(watcher.rstatus))
 
+    # Sockets
+
+    async def sock_recv(self, sock, n):
+        """Receive at most n bytes; none at the end of the stream."""
+        result = self._receive(sock, n)
+        return result if type(result) is bytes else await finished(result)
+
+    async def sock_recv_into(self, sock, buf):
+        """Receive into a writable buffer; returns how many bytes."""
+        result = self._receive_into(sock, buf)
+        return result if type(result) is int else await finished(result)
+
+    async def sock_sendall(self, sock, data):
+        """Send all of a bytes-like object."""
+        result = self._send_all(sock, data)
+        if result is not None:
+            await finished(result)
+
+    async def sock_accept(self, sock):
+        """Accept a connection; returns its socket and the peer's address."""
+        result = self._accept(sock)
+        return result if type(result) is tuple else await finished(result)
+
     # Files
 
     async def _sendfile_native(self, transp, file, offset, count):
@@ -217,6 +262,14 @@ class EventLoop(Core, StandardLoop):
 
     def _timer_handle_cancelled(self, handle):
         pass
+
+
+async def finished(operation):
+    """Wait for the result of a socket operation."""
+    try:
+        return await operation.waiting
+    finally:
+        operation.finish()
 
 
 class Running:

@@ -232,7 +232,7 @@ def describe(name: str, handle: Handle) -> list:
     if handle.callback is not None:
         info.append(source_of(handle))
     if handle.traceback:
-        frame = handle.traceback[-1]
+        frame = handle.traceback[len(handle.traceback) - 1]
         info.append(f"created at {frame[0]}:{frame[1]}")
     return info
 

@@ -39,7 +39,7 @@ from cython.cimports.everloop.sys.socket import (
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno
 from cython.cimports.libc.string import memset
 
-from everloop.aio.transport import Transport
+from everloop.aio.transport import StreamFace
 
 
 @cython.final
@@ -370,7 +370,7 @@ class StreamTransport(SocketTransport):
         return 0
 
 
-alias_method(StreamTransport, "__class__", property(lambda self: Transport))
+alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))
 
 
 @cython.cfunc

@@ -38,12 +38,12 @@ BufferedProtocol = asyncio.BufferedProtocol
 SERVER_KNOWS = Server._attach.__code__.co_argcount == 2
 
 
-class Transport(asyncio.transports._FlowControlMixin, asyncio.Transport):
+class StreamFace(asyncio.transports._FlowControlMixin, asyncio.Transport):
     """What isinstance() takes a stream transport for: asyncio's classes can't be bases
     of compiled ones."""
 
 
-class DatagramTransport(asyncio.transports._FlowControlMixin, asyncio.DatagramTransport):
+class DatagramFace(asyncio.transports._FlowControlMixin, asyncio.DatagramTransport):
     """What isinstance() takes a datagram transport for."""
 
 

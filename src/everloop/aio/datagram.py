@@ -1,0 +1,371 @@
+"""DatagramTransport: a datagram socket, as a protocol sees it.
+
+Datagrams are received and sent in batches: recvmmsg(2), sendmmsg(2). What a callback
+sends goes out when it ends.
+"""
+
+import os
+import socket
+
+import cython
+from cython.cimports.cpython.bytes import (
+    PyBytes_AS_STRING,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.address import Address, address_object, fill_address
+from cython.cimports.everloop.aio.core import SCRATCH, Core
+from cython.cimports.everloop.aio.datagram_batch import BATCH, DatagramBatch
+from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
+from cython.cimports.everloop.sys.python import (
+    Py_DECREF,
+    PyContext_CopyCurrent,
+    PyContext_Enter,
+    PyContext_Exit,
+    alias_method,
+    call_method_2,
+)
+from cython.cimports.everloop.sys.socket import (
+    AF_INET,
+    AF_INET6,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    iovec,
+    mmsghdr,
+    recvfrom,
+    recvmmsg,
+    sendmmsg,
+    sockaddr,
+    sockaddr_storage,
+)
+from cython.cimports.libc.errno import EAGAIN, EINTR, errno
+from cython.cimports.libc.string import memset
+
+from everloop.aio.transport import DatagramFace
+
+
+@cython.final
+@cython.cclass
+class DatagramTransport(SocketTransport):
+    """A datagram socket; is an asyncio.DatagramTransport as far as isinstance() can tell."""
+
+    def sendto(self, data, addr=None) -> None:
+        """Send a datagram, a bytes-like object, to addr, or to the connected peer.
+
+        Errors go to the protocol's error_received(). Raises TypeError for what is not
+        bytes-like, ValueError for an address that is not the connected one.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
+            )
+        if self.peer is not None:
+            if addr is not None and addr != self.peer:
+                raise ValueError(f"Invalid address: must be None or {self.peer}")
+            addr = None
+        if self.lost:
+            self.lost_write()
+            return
+        piece: bytes = data if type(data) is bytes else bytes(data)
+        self.queue.append((piece, self.raw(addr), addr))
+        self.size += PyBytes_GET_SIZE(piece) + HEADER
+        if self.writer is not None and self.writer.active:
+            self.hold_back()
+        elif not self.loop.collecting or len(self.queue) - self.head >= BATCH:
+            self.listed = True
+            self.send_collected()
+        elif not self.listed:
+            self.listed = True
+            self.loop.unsent.append(self)
+
+    @property
+    def _address(self):
+        return self.peer
+
+    # Receiving
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def readable(self) -> cython.int:
+        if self.family == AF_INET or self.family == AF_INET6:
+            return self.receive_batch()
+        return self.receive_one()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def receive_batch(self) -> cython.int:
+        """Receive what has come, up to a batch: another one in the next pass."""
+        batch: DatagramBatch = self.loop.take_batch()
+        i: cython.int
+        for i in range(BATCH):
+            batch.messages[i].msg_hdr.msg_namelen = cython.sizeof(sockaddr_storage)
+        count: cython.int = recvmmsg(self.fd, batch.messages, BATCH, MSG_DONTWAIT, cython.NULL)
+        try:
+            if count < 0:
+                return self.datagram_error(errno)
+            for i in range(count):
+                if self.closing or self.paused:
+                    break
+                self.deliver(
+                    cython.cast(cython.p_char, batch.vectors[i].iov_base),
+                    batch.messages[i].msg_len,
+                    cython.address(batch.names[i]),
+                    batch.messages[i].msg_hdr.msg_namelen,
+                )
+        finally:
+            self.loop.batch = batch
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def receive_one(self) -> cython.int:
+        """Receive one of a family whose datagrams may be longer than those of IP."""
+        name: sockaddr_storage
+        length: cython.uint = cython.sizeof(sockaddr_storage)
+        count: cython.Py_ssize_t = recvfrom(
+            self.fd,
+            self.loop.scratch,
+            SCRATCH,
+            MSG_DONTWAIT,
+            cython.cast(cython.pointer[sockaddr], cython.address(name)),
+            cython.address(length),
+        )
+        if count < 0:
+            return self.datagram_error(errno)
+        return self.deliver(self.loop.scratch, count, cython.address(name), length)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deliver(
+        self,
+        data: cython.pointer[cython.const[cython.char]],
+        size: cython.Py_ssize_t,
+        name: cython.pointer[sockaddr_storage],
+        length: cython.uint,
+    ) -> cython.int:
+        piece: bytes = PyBytes_FromStringAndSize(data, size)
+        address: object = self.name(name, length)
+        method: object = "datagram_received"
+        if PyContext_Enter(self.context) < 0:
+            return self.protocol_failed("Fatal error: the transport's context is in use")
+        result: cython.pointer[PyObject] = call_method_2(
+            cython.cast(cython.pointer[PyObject], self.protocol),
+            cython.cast(cython.pointer[PyObject], method),
+            cython.cast(cython.pointer[PyObject], piece),
+            cython.cast(cython.pointer[PyObject], address),
+        )
+        PyContext_Exit(self.context)
+        if result == cython.NULL:
+            return self.protocol_failed("Fatal error: protocol.datagram_received() call failed.")
+        Py_DECREF(result)
+        return 0
+
+    @cython.cfunc
+    def name(self, name: cython.pointer[sockaddr_storage], length: cython.uint) -> object:
+        """The address as the socket module gives it."""
+        if length == 0:
+            return None
+        raw: bytes = PyBytes_FromStringAndSize(cython.cast(cython.p_char, name), length)
+        known: object = self.names.get(raw)
+        if known is not None:
+            return known
+        address: object = address_object(name, length)
+        if address is NotImplemented:
+            address = resolved_name(self.family, raw)
+        if len(self.names) >= NAMES:
+            self.names.clear()
+            self.raws.clear()
+        self.names[raw] = address
+        self.raws[address] = raw
+        return address
+
+    @cython.cfunc
+    def raw(self, address: object) -> object:
+        """An address in the kernel's form; None if there is none or the socket module must."""
+        if address is None:
+            return None
+        try:
+            known: object = self.raws.get(address)
+        except TypeError:
+            return None
+        if known is not None:
+            return known
+        form: Address
+        if not fill_address(cython.address(form), self.family, address):
+            return None
+        return PyBytes_FromStringAndSize(
+            cython.cast(cython.p_char, cython.address(form.storage)), form.length
+        )
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def datagram_error(self, error: cython.int) -> cython.int:
+        """Tell the protocol of an error: with datagrams none is fatal."""
+        if error == EAGAIN or error == EINTR or self.protocol is None:
+            return 0
+        self.context.run(self.protocol.error_received, OSError(error, os.strerror(error)))
+        return 0
+
+    # Sending
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_collected(self) -> cython.int:
+        if not self.listed:
+            return 0
+        self.listed = False
+        if not self.lost:
+            self.send_queue()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_queue(self) -> cython.int:
+        """Send what the kernel takes, and wait for it to take more if something is left."""
+        while self.head < len(self.queue):
+            entry: tuple = self.queue[self.head]
+            if entry[1] is None and entry[2] is not None:
+                if self.send_named(entry[0], entry[2]) == 0:
+                    break
+            elif self.send_batch() == 0:
+                break
+        if self.head == len(self.queue):
+            return self.drop()
+        self.watch_writes()
+        return self.hold_back()
+
+    @cython.cfunc
+    @cython.exceptval(-2, check=False)
+    def send_batch(self) -> cython.int:
+        """Send up to a batch from the head of the queue; returns 0 if the kernel is full."""
+        vectors: iovec[16]
+        messages: mmsghdr[16]
+        count: cython.int = 0
+        place: cython.Py_ssize_t = self.head
+        memset(messages, 0, cython.sizeof(messages))
+        while count < BATCH and place < len(self.queue):
+            entry: tuple = self.queue[place]
+            data: bytes = entry[0]
+            raw: bytes = entry[1]
+            if raw is not None:
+                messages[count].msg_hdr.msg_name = PyBytes_AS_STRING(raw)
+                messages[count].msg_hdr.msg_namelen = PyBytes_GET_SIZE(raw)
+            elif entry[2] is not None:
+                break
+            vectors[count].iov_base = PyBytes_AS_STRING(data)
+            vectors[count].iov_len = PyBytes_GET_SIZE(data)
+            messages[count].msg_hdr.msg_iov = cython.address(vectors[count])
+            messages[count].msg_hdr.msg_iovlen = 1
+            count += 1
+            place += 1
+        sent: cython.int = sendmmsg(self.fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent >= 0:
+            self.took(sent)
+            return 1
+        if errno == EAGAIN or errno == EINTR:
+            return 0
+        failure: cython.int = errno
+        self.took(1)
+        self.datagram_error(failure)
+        return 1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_named(self, data: object, address: object) -> cython.int:
+        """Send to an address that only the socket module understands; 0 if the kernel is full."""
+        try:
+            self.socket_object().sendto(data, address)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self.took(1)
+            self.context.run(self.protocol.error_received, error)
+            return 1
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.took(1)
+            self.fail(error, "Fatal write error on datagram transport")
+            return 1
+        self.took(1)
+        return 1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def took(self, count: cython.Py_ssize_t) -> cython.int:
+        """The first ones of the queue are done with."""
+        while count and self.head < len(self.queue):
+            entry: tuple = self.queue[self.head]
+            self.size -= PyBytes_GET_SIZE(cython.cast(bytes, entry[0])) + HEADER
+            self.queue[self.head] = None
+            self.head += 1
+            count -= 1
+        if self.head > 1024 and self.head * 2 > len(self.queue):
+            del self.queue[: self.head]
+            self.head = 0
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def writable(self) -> cython.int:
+        if not self.lost:
+            self.send_queue()
+        self.let_go_on()
+        if self.head == len(self.queue):
+            if self.writer is not None:
+                self.writer.end()
+            if self.closing and not self.lost:
+                self.lose(None)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def kept(self) -> cython.Py_ssize_t:
+        return self.size
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def drop(self) -> cython.int:
+        self.queue.clear()
+        self.head = 0
+        self.size = 0
+        return 0
+
+
+alias_method(DatagramTransport, "__class__", property(lambda self: DatagramFace))
+
+
+@cython.cfunc
+def resolved_name(family: cython.int, raw: bytes) -> object:
+    """A link-local IPv6 address: getnameinfo(3) knows the name of its interface."""
+    if family != AF_INET6:
+        return raw
+    scope: cython.int = int.from_bytes(raw[24:28], "little")
+    host: str = socket.inet_ntop(family, raw[8:24])
+    port: cython.int = int.from_bytes(raw[2:4], "big")
+    flow: cython.int = int.from_bytes(raw[4:8], "big")
+    return (f"{host}%{socket.if_indextoname(scope)}", port, flow, scope)
+
+
+@cython.cfunc
+def new_datagram(
+    loop: Core, sock: object, protocol: object, peer: object, waiter: object, extra: object
+) -> DatagramTransport:
+    """A transport for a datagram socket, which starts in the next round of the loop."""
+    self: DatagramTransport = DatagramTransport.__new__(DatagramTransport)
+    context: object = PyContext_CopyCurrent()
+    self.queue = []
+    self.names = {}
+    self.raws = {}
+    set_up(self, loop, sock.fileno(), sock.family, protocol, None, context)
+    self.sock = sock
+    if extra is not None:
+        self.extra.update(extra)
+    if "peername" not in self.extra:
+        self.extra["peername"] = name_of(sock.getpeername)
+    self.peer = peer
+    if self.peer is None and self.extra["peername"]:
+        self.peer = self.extra["peername"]
+    loop.soon(self._begin, (waiter,), context)
+    return self

@@ -1,0 +1,25 @@
+from everloop.aio.core cimport Core
+from everloop.aio.served_io cimport ServedIo
+
+cdef class Operation(ServedIo):
+    cdef object sock
+    cdef object future     # None as long as it need not be waited for
+
+    cdef object attempt(self)
+
+cdef class Receive(Operation):
+    cdef Py_ssize_t size
+
+    cdef object attempt_large(self)
+
+cdef class ReceiveInto(Operation):
+    cdef object room
+
+cdef class SendAll(Operation):
+    cdef object data       # a memoryview of bytes
+    cdef Py_ssize_t done
+
+cdef class Accept(Operation):
+    pass
+
+cdef object perform(Operation operation, Core loop, object sock, int events)
