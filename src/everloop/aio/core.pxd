@@ -1,21 +1,28 @@
+from everloop.clock cimport nanoseconds
 from everloop.aio.datagram_batch cimport DatagramBatch
+from everloop.aio.collector cimport Collector
 from everloop.aio.ready cimport ReadyQueue
 from everloop.aio.handle cimport Handle, TimerHandle
 from everloop.loop cimport Loop
 from everloop.watcher cimport Watcher
 
 cdef enum:
-    ROUNDS = 8            # of ready calls between two looks at the descriptors
+    QUICK = 50000         # nanoseconds for rounds of calls between two looks at the descriptors
+    MOST_ROUNDS = 64      # as long as they are that quick
+    CHUNK = 8             # rounds at most between two looks at the clock
     SCRATCH = 256 * 1024  # bytes read at once
 
 cdef class Core(Loop):
     cdef ReadyQueue ready
-    cdef int rounds              # of ready calls that may be made before the next look
+    cdef int rounds              # of ready calls that may be made before the next look at the clock
+    cdef int rounds_granted      # since the last look at the descriptors
+    cdef int chunk               # rounds granted last
+    cdef nanoseconds rounds_began
     cdef dict readers            # descriptor: CallbackIo
     cdef dict writers
     cdef dict listeners          # descriptor: Listener
     cdef dict transports         # descriptor: weak reference to its transport
-    cdef list unsent             # transports that hold what this callback wrote
+    cdef Collector unsent        # holds what this callback wrote; others follow in a chain
     cdef bint collecting         # what is written now is sent when the callback ends
     cdef DatagramBatch batch     # room for datagrams; None before the first, and while in use
     cdef char* scratch           # what is read first goes here: SCRATCH bytes
@@ -30,9 +37,11 @@ cdef class Core(Loop):
     cdef int check_call(self, object callback, str method) except -1
     cdef Handle soon(self, object callback, tuple args, object context)
     cdef int run_ready(self) except -1
+    cdef int more_rounds(self) noexcept
     cdef double seconds(self) except? -1
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)
     cdef int flush(self) except -1
+    cdef void collect(self, Collector collector)
     cdef DatagramBatch take_batch(self)
     cdef object watch(self, dict table, int fd, int events, object callback, tuple args)
     cdef bint unwatch(self, dict table, int fd) except -1

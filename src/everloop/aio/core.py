@@ -2,8 +2,9 @@
 
 What asyncio calls has priority 0: the calls that are ready are made in the phase of
 pending events, after the watchers of priority 0 and above and before those below.
-While calls are ready the loop does not wait, and it looks at its descriptors and
-timers after ROUNDS rounds of calls at the latest: neither can starve the other.
+A round is what was ready when it began. While calls are ready the loop does not wait,
+and it looks at its descriptors and timers after one round, or a few more as long as
+they are quick: neither side can starve the other.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from inspect import iscoroutinefunction
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
+from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.datagram import new_datagram
 from cython.cimports.everloop.aio.datagram_batch import DatagramBatch
 from cython.cimports.everloop.aio.handle import (
@@ -35,14 +38,15 @@ from cython.cimports.everloop.aio.operation import (
 )
 from cython.cimports.everloop.aio.patched_clock import PatchedClock
 from cython.cimports.everloop.aio.ready import ReadyQueue
-from cython.cimports.everloop.aio.ready_inline import append, take
+from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
-from cython.cimports.everloop.aio.transport import SocketTransport
-from cython.cimports.everloop.clock import Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import NANO, Clock, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE, EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
 
 Future = asyncio.Future
 StandardLoop = asyncio.BaseEventLoop
@@ -59,7 +63,6 @@ class Core(Loop):
         self.writers = {}
         self.listeners = {}
         self.transports = {}
-        self.unsent = []
         self.scratch = cython.cast(cython.p_char, PyMem_RawMalloc(SCRATCH))
         if self.scratch == cython.NULL:
             raise MemoryError("no memory to read into")
@@ -95,6 +98,8 @@ class Core(Loop):
             self.check_call(callback, "call_soon_threadsafe")
         handle: Handle = new_handle(self, callback, args, context)
         first: cython.bint = self.ready.count == 0
+        if self.runs:
+            hide(handle)
         append(self.ready, handle)
         if first and self.alert:
             self.waker.wake_without_gil()
@@ -310,7 +315,9 @@ class Core(Loop):
         """Pass after pass until stop(): what run_forever() does when all is set up."""
         self.enter()
         self.references += 1
+        # None before the first look at the descriptors, as asyncio has it.
         self.rounds = 0
+        self.rounds_granted = MOST_ROUNDS
         try:
             self.run(EVRUN_NOWAIT if self._stopping else 0)
         finally:
@@ -318,6 +325,7 @@ class Core(Loop):
             self.runs -= 1
             self.unnest()
             self.breaking = EVBREAK_CANCEL
+            self.ready.rest()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -327,7 +335,9 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def wait(self, timeout: nanoseconds) -> cython.int:
-        self.rounds = ROUNDS
+        self.rounds = 1
+        self.rounds_granted = 1
+        self.chunk = 0
         return Loop.wait(self, timeout)
 
     @cython.cfunc
@@ -340,7 +350,7 @@ class Core(Loop):
     def invoke_pending(self) -> cython.int:
         if self.queue.cursor >= RANK:
             self.invoke_lanes(RANK)
-        if self.ready.count and self.rounds:
+        if self.ready.count:
             self.run_ready()
         if self.queue.cursor >= 0:
             self.invoke_lanes(0)
@@ -356,22 +366,44 @@ class Core(Loop):
         self.audit_owed = True
         self.collecting = True
         try:
-            while self.rounds and self.ready.count:
+            while self.ready.count and (self.rounds or self.more_rounds()):
                 self.rounds -= 1
                 count = self.ready.count
                 while count and self.ready.count:
                     count -= 1
                     handle = take(self.ready)
                     run_handle(handle)
-                    if self.unsent:
+                    if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                        show(handle)
+                    if self.unsent is not None:
                         self.flush()
                 if self.breaking != EVBREAK_CANCEL or self.queue.cursor >= RANK:
                     break
         finally:
             self.collecting = collecting
-            if self.unsent:
+            if self.unsent is not None:
                 self.flush()
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def more_rounds(self) -> cython.int:
+        """Grant some more rounds of calls before the next look at the descriptors, or none."""
+        now: timespec
+        if self.rounds_granted >= MOST_ROUNDS:
+            return 0
+        clock_gettime(CLOCK_MONOTONIC, cython.address(now))
+        time: nanoseconds = now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
+        if self.chunk == 0:
+            self.rounds_began = time
+            self.chunk = 1
+        elif time - self.rounds_began >= QUICK:
+            return 0
+        else:
+            self.chunk = min(self.chunk * 2, CHUNK)
+        self.rounds = self.chunk
+        self.rounds_granted += self.chunk
+        return self.rounds
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -383,7 +415,7 @@ class Core(Loop):
                 run_timer(cython.cast(TimerHandle, watcher))
             finally:
                 self.collecting = collecting
-                if self.unsent:
+                if self.unsent is not None:
                     self.flush()
             return 0
         if isinstance(watcher, ServedIo):
@@ -393,7 +425,7 @@ class Core(Loop):
                 cython.cast(ServedIo, watcher).serve(revents)
             finally:
                 self.collecting = collecting
-                if self.unsent:
+                if self.unsent is not None:
                     self.flush()
             return 0
         return Loop.serve(self, watcher, revents)
@@ -417,11 +449,22 @@ class Core(Loop):
     @cython.exceptval(-1, check=False)
     def flush(self) -> cython.int:
         """Send what the callback that has just ended wrote."""
-        transport: SocketTransport
-        while self.unsent:
-            transport = self.unsent.pop()
-            transport.send_collected()
+        collector: Collector
+        while self.unsent is not None:
+            collector = self.unsent
+            self.unsent = collector.next_collector
+            collector.next_collector = None
+            collector.chained = False
+            collector.send_collected()
         return 0
+
+    @cython.cfunc
+    def collect(self, collector: Collector) -> cython.void:
+        """Have flush() call the collector, once."""
+        if not collector.chained:
+            collector.chained = True
+            collector.next_collector = self.unsent
+            self.unsent = collector
 
     @cython.cfunc
     def take_batch(self) -> DatagramBatch:
@@ -462,6 +505,8 @@ class Core(Loop):
     @cython.cfunc
     def soon(self, callback: object, args: tuple, context: object) -> Handle:
         handle: Handle = new_handle(self, callback, args, context)
+        if self.runs:
+            hide(handle)
         append(self.ready, handle)
         return handle
 

@@ -72,12 +72,12 @@ class DatagramTransport(SocketTransport):
         self.size += PyBytes_GET_SIZE(piece) + HEADER
         if self.writer is not None and self.writer.active:
             self.hold_back()
-        elif not self.loop.collecting or len(self.queue) - self.head >= BATCH:
-            self.listed = True
+            return
+        self.collected = True
+        if self.loop.collecting and len(self.queue) - self.head < BATCH:
+            self.loop.collect(self)
+        else:
             self.send_collected()
-        elif not self.listed:
-            self.listed = True
-            self.loop.unsent.append(self)
 
     @property
     def _address(self):
@@ -212,9 +212,9 @@ class DatagramTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def send_collected(self) -> cython.int:
-        if not self.listed:
+        if not self.collected:
             return 0
-        self.listed = False
+        self.collected = False
         if not self.lost:
             self.send_queue()
         return 0

@@ -1,4 +1,3 @@
-cimport cython
 from everloop.aio.core cimport Core
 from everloop.watchers.timer cimport Timer
 
@@ -6,8 +5,6 @@ cdef enum:
     FEW_ARGUMENTS = 7  # up to this many are passed without making room on the heap
     RANK = 2           # of everything that asyncio calls: priority 0, the middle of five
 
-@cython.freelist(256)
-@cython.trashcan(True)
 cdef class Handle:
     cdef object __weakref__
     cdef Handle next         # in the ready queue

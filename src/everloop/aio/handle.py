@@ -41,6 +41,8 @@ SHOWS_ARGUMENTS_ALWAYS = (
 )
 
 
+@cython.freelist(1024)
+@cython.no_gc_clear
 @cython.final
 @cython.cclass
 class Handle:

@@ -73,7 +73,7 @@ class Listener(ServedIo):
             loop, fd, self.family, protocol, self.server, self.context.copy(), cython.address(peer)
         )
         transport.context.run(transport._begin, None)
-        if loop.unsent:
+        if loop.unsent is not None:
             loop.flush()
         return 1
 

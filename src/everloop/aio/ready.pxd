@@ -2,9 +2,10 @@
 from everloop.aio.handle cimport Handle
 
 cdef class ReadyQueue:
-    # A chain by Handle.next, which owns its links: the garbage collector sees it.
+    # A chain by Handle.next, which owns its links.
     cdef Handle first   # None if empty
     cdef Handle last
     cdef Py_ssize_t count
 
     cdef void clear(self)
+    cdef void rest(self)

@@ -1,7 +1,9 @@
 # Into and out of the ready queue: apart from ready.pxd, which is read while Handle is
 # still being declared.
+from cpython.object cimport PyObject
 from everloop.aio.handle cimport Handle
 from everloop.aio.ready cimport ReadyQueue
+from everloop.sys.python cimport PyObject_GC_IsTracked, PyObject_GC_Track, PyObject_GC_UnTrack
 
 cdef inline void append(ReadyQueue queue, Handle handle):
     if queue.count:
@@ -21,3 +23,12 @@ cdef inline Handle take(ReadyQueue queue):
     else:
         queue.last = None
     return handle
+
+# The garbage collector need not look at what will be done and gone in a moment: it
+# would run again and again for a queue of thousands.
+cdef inline void hide(Handle handle):
+    PyObject_GC_UnTrack(<PyObject*>handle)
+
+cdef inline void show(Handle handle):
+    if not PyObject_GC_IsTracked(handle):
+        PyObject_GC_Track(<PyObject*>handle)

@@ -87,7 +87,7 @@ class StreamTransport(SocketTransport):
         for piece in pieces:
             if piece:
                 self.keep(piece)
-        if (idle or self.listed) and self.buffer.size:
+        if (idle or self.collected) and self.buffer.size:
             self.collect_or_send()
 
     def write_eof(self) -> None:
@@ -237,7 +237,7 @@ class StreamTransport(SocketTransport):
         if kept == 0 and (size >= COLLECT or not self.loop.collecting):
             self.watch_writes()
             return self.hold_back()
-        if self.listed or kept == 0:
+        if self.collected or kept == 0:
             return self.collect_or_send()
         return self.hold_back()
 
@@ -252,21 +252,19 @@ class StreamTransport(SocketTransport):
     @cython.exceptval(-1, check=False)
     def collect_or_send(self) -> cython.int:
         """Leave what is kept to the end of the callback, unless it is much."""
+        self.collected = True
         if self.loop.collecting and self.buffer.size < COLLECT:
-            if not self.listed:
-                self.listed = True
-                self.loop.unsent.append(self)
+            self.loop.collect(self)
             return 0
-        self.listed = True
         return self.send_collected()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def send_collected(self) -> cython.int:
         """The callback that wrote has ended, or somebody asks how far things are."""
-        if not self.listed:
+        if not self.collected:
             return 0
-        self.listed = False
+        self.collected = False
         if self.lost or self.buffer is None or self.buffer.size == 0:
             return 0
         if self.send_some() < 0:

@@ -1,3 +1,4 @@
+from everloop.aio.collector cimport Collector
 from everloop.aio.core cimport Core
 from everloop.aio.served_io cimport ServedIo
 
@@ -7,7 +8,7 @@ cdef enum:
 cdef class TransportIo(ServedIo):
     cdef SocketTransport transport
 
-cdef class SocketTransport:
+cdef class SocketTransport(Collector):
     cdef object __weakref__
     cdef Core loop
     cdef readonly int fd         # -1 once closed
@@ -26,11 +27,10 @@ cdef class SocketTransport:
     cdef bint closing
     cdef bint paused             # pause_reading()
     cdef bint held_back          # the protocol was told to pause writing
-    cdef bint listed             # among the loop's unsent
+    cdef bint collected          # something is kept that the kernel has not been offered
 
     cdef int readable(self) except -1
     cdef int writable(self) except -1
-    cdef int send_collected(self) except -1
     cdef Py_ssize_t kept(self) noexcept
     cdef int drop(self) except -1
     cdef int finish(self) except -1

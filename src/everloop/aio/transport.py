@@ -21,6 +21,7 @@ from asyncio.trsock import TransportSocket
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
@@ -68,7 +69,7 @@ class TransportIo(ServedIo):
 
 
 @cython.cclass
-class SocketTransport:
+class SocketTransport(Collector):
     """The base of transports. None of their methods is thread-safe."""
 
     def __cinit__(self):
@@ -440,12 +441,6 @@ class SocketTransport:
     @cython.exceptval(-1, check=False)
     def writable(self) -> cython.int:
         """The kernel takes more."""
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def send_collected(self) -> cython.int:
-        """The callback that wrote has ended, or somebody asks how far things are."""
         return 0
 
     @cython.cfunc

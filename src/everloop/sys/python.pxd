@@ -80,6 +80,9 @@ cdef extern from "Python.h":
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) noexcept
     int PyContext_Exit(object context) noexcept
+    void PyObject_GC_UnTrack(PyObject* object)
+    void PyObject_GC_Track(PyObject* object)
+    bint PyObject_GC_IsTracked(object object)
     PyObject* PyObject_Call(PyObject* callable, PyObject* args, PyObject* kwargs) noexcept
 
 cdef extern from *:
