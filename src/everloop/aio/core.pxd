@@ -25,6 +25,8 @@ cdef class Core(Loop):
     cdef Collector unsent        # holds what this callback wrote; others follow in a chain
     cdef bint collecting         # what is written now is sent when the callback ends
     cdef DatagramBatch batch     # room for datagrams; None before the first, and while in use
+    cdef bytes spare             # of spare_size bytes, for reading much; None while in use
+    cdef Py_ssize_t spare_size
     cdef char* scratch           # what is read first goes here: SCRATCH bytes
     cdef public bint _debug
     cdef public bint _closed

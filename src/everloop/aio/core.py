@@ -48,6 +48,8 @@ from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
 
+from everloop.aio.tls import TlsProtocol
+
 Future = asyncio.Future
 StandardLoop = asyncio.BaseEventLoop
 Task = asyncio.Task
@@ -205,6 +207,14 @@ class Core(Loop):
     def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
         self._ensure_fd_no_transport(sock)
         return new_stream(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
+    ):
+        self._ensure_fd_no_transport(rawsock)
+        tls = TlsProtocol(self, protocol, sslcontext, waiter, **options)
+        new_stream(self, rawsock, tls, None, extra, server)
+        return tls._app_transport
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
         self._ensure_fd_no_transport(sock)

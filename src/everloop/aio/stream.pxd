@@ -5,14 +5,19 @@ from everloop.aio.write_buffer cimport WriteBuffer
 
 cdef enum:
     COLLECT = 32 * 1024     # bytes from which on writes are not collected
+    LARGE = 16 * 1024       # bytes read at once after which the next are not copied
 
 cdef class StreamTransport(SocketTransport):
     cdef WriteBuffer buffer      # None until something is to be kept
     cdef object empty_waiter     # a future that sendfile() waits for
+    cdef Py_ssize_t last_read    # bytes
     cdef bint eof                # write_eof()
 
     cdef int read_bytes(self) except -1
+    cdef int read_large(self) except -1
+    cdef int hand_over(self, bytes data) except -1
     cdef int read_into(self) except -1
+    cdef int read_records(self) except -1
     cdef int read_failed(self) except -1
     cdef int end_of_file(self) except -1
     cdef int check_writable(self, str method) except -1

@@ -15,11 +15,19 @@ from cython.cimports.cpython.bytes import (
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.address import Address, address_object
 from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
 from cython.cimports.everloop.aio.write_buffer import VECTORS, WriteBuffer
-from cython.cimports.everloop.sys.python import PyContext_CopyCurrent, alias_method
+from cython.cimports.everloop.sys.python import (
+    Py_REFCNT,
+    PyContext_CopyCurrent,
+    PyContext_Enter,
+    PyContext_Exit,
+    alias_method,
+    set_bytes_size,
+)
 from cython.cimports.everloop.sys.socket import (
     AF_INET,
     AF_INET6,
@@ -136,19 +144,80 @@ class StreamTransport(SocketTransport):
     def readable(self) -> cython.int:
         if self.lost:
             return 0
+        if self.tls is not None:
+            return self.read_records()
         return self.read_into() if self.buffered else self.read_bytes()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def read_bytes(self) -> cython.int:
         """Read what there is and hand it to the protocol."""
+        if self.last_read >= LARGE:
+            return self.read_large()
         scratch: cython.p_char = self.loop.scratch
         count: cython.Py_ssize_t = recv(self.fd, scratch, SCRATCH, MSG_DONTWAIT)
         if count <= 0:
             return self.end_of_file() if count == 0 else self.read_failed()
-        data: bytes = PyBytes_FromStringAndSize(scratch, count)
+        self.last_read = count
+        return self.hand_over(PyBytes_FromStringAndSize(scratch, count))
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_large(self) -> cython.int:
+        """Read right into the bytes object that the protocol gets.
+
+        The loop takes it back if the protocol keeps no reference; if it does, less than
+        half of its memory is unused.
+        """
+        loop: Core = self.loop
+        room: bytes = loop.spare
+        size: cython.Py_ssize_t = loop.spare_size
+        loop.spare = None
+        if room is None or size < self.last_read:
+            size = min(max(2 * self.last_read, 4 * cython.cast(cython.Py_ssize_t, LARGE)), SCRATCH)
+            room = PyBytes_FromStringAndSize(cython.NULL, size)
+        loop.spare_size = size
+        count: cython.Py_ssize_t = recv(self.fd, PyBytes_AS_STRING(room), size, MSG_DONTWAIT)
+        if count <= 0:
+            loop.spare = room
+            return self.end_of_file() if count == 0 else self.read_failed()
+        self.last_read = count
+        if count < size // 2:
+            loop.spare = room
+            return self.hand_over(PyBytes_FromStringAndSize(PyBytes_AS_STRING(room), count))
+        set_bytes_size(cython.cast(cython.pointer[PyObject], room), count)
+        self.hand_over(room)
+        if Py_REFCNT(cython.cast(cython.pointer[PyObject], room)) == 1 and loop.spare is None:
+            set_bytes_size(cython.cast(cython.pointer[PyObject], room), size)
+            loop.spare = room
+            loop.spare_size = size
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hand_over(self, data: bytes) -> cython.int:
         if self.tell("data_received", data) < 0:
             return self.protocol_failed("Fatal error: protocol.data_received() call failed.")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_records(self) -> cython.int:
+        """Read what there is and hand it to TLS."""
+        scratch: cython.p_char = self.loop.scratch
+        count: cython.Py_ssize_t = recv(self.fd, scratch, SCRATCH, MSG_DONTWAIT)
+        if count <= 0:
+            return self.end_of_file() if count == 0 else self.read_failed()
+        if PyContext_Enter(self.context) < 0:
+            return self.protocol_failed("Fatal error: the transport's context is in use")
+        try:
+            self.tls.take_in(scratch, count)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+        finally:
+            PyContext_Exit(self.context)
         return 0
 
     @cython.cfunc

@@ -1,6 +1,7 @@
 from everloop.aio.collector cimport Collector
 from everloop.aio.core cimport Core
 from everloop.aio.served_io cimport ServedIo
+from everloop.aio.tls cimport TlsCore
 
 cdef enum:
     HIGH_WATER = 64 * 1024
@@ -15,6 +16,7 @@ cdef class SocketTransport(Collector):
     cdef object sock             # socket.socket, or None as long as nobody asks
     cdef int family
     cdef object protocol
+    cdef TlsCore tls             # the same, if it is of that kind, or None
     cdef object context
     cdef dict extra
     cdef object server

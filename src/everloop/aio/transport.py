@@ -24,6 +24,7 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+from cython.cimports.everloop.aio.tls import TlsCore
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.failures import propagate
 from cython.cimports.everloop.sys.python import (
@@ -171,6 +172,7 @@ class SocketTransport(Collector):
         """Tell another protocol from now on."""
         self.protocol = protocol
         self.buffered = isinstance(protocol, BufferedProtocol)
+        self.tls = protocol if isinstance(protocol, TlsCore) else None
 
     def get_extra_info(self, name, default=None):
         """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
@@ -275,6 +277,7 @@ class SocketTransport(Collector):
             self.stop_watching()
             close_socket(self)
             self.protocol = None
+            self.tls = None
             self.reader = None
             self.writer = None
             self.drop()

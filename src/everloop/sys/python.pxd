@@ -114,3 +114,19 @@ cdef extern from *:
     PyObject* call_method_2 "everloop_call_method_2"(
         PyObject* object, PyObject* name, PyObject* one, PyObject* two
     ) noexcept
+
+cdef extern from *:
+    """
+    /* Give a bytes object that nobody else has seen, or has any more, another size
+       within the memory that it has: as _PyBytes_Resize() does, but the memory stays. */
+    static inline void everloop_set_bytes_size(PyObject *bytes, Py_ssize_t size)
+    {
+        Py_SET_SIZE((PyVarObject *)bytes, size);
+        PyBytes_AS_STRING(bytes)[size] = 0;
+    _Py_COMP_DIAG_PUSH
+    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+        ((PyBytesObject *)bytes)->ob_shash = -1;
+    _Py_COMP_DIAG_POP
+    }
+    """
+    void set_bytes_size "everloop_set_bytes_size"(PyObject* bytes, Py_ssize_t size) noexcept

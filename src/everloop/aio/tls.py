@@ -1,0 +1,211 @@
+"""TLS: the standard library's protocol, with a compiled way for the data.
+
+Handshake, shutdown and everything rare are those of asyncio's SSLProtocol. What is
+compiled (TlsCore) takes records from the transport's buffer straight to OpenSSL, and
+asks OpenSSL for no more than it has, since to be told so costs an exception.
+"""
+
+import ssl
+from asyncio import sslproto
+from asyncio.sslproto import SSLProtocolState
+
+import cython
+from cython.cimports.cpython.buffer import PyBUF_READ
+from cython.cimports.cpython.memoryview import PyMemoryView_FromMemory
+
+SSLProtocol = sslproto.SSLProtocol
+SSLAgainErrors = sslproto.SSLAgainErrors
+DO_HANDSHAKE = SSLProtocolState.DO_HANDSHAKE
+FLUSHING = SSLProtocolState.FLUSHING
+SHUTDOWN = SSLProtocolState.SHUTDOWN
+WRAPPED = SSLProtocolState.WRAPPED
+
+
+@cython.cclass
+class TlsCore:
+    """The compiled part of TlsProtocol; not to be used by itself."""
+
+    @property
+    def _sslobj(self):
+        return self.session
+
+    @_sslobj.setter
+    def _sslobj(self, session):
+        self.session = session
+        if isinstance(session, ssl.SSLObject):
+            session = session._sslobj
+        self.read_some = session.read
+        self.write_some = session.write
+        self.decrypted = session.pending
+
+    def get_buffer(self, n):
+        """Room to receive into, for transports that are not ours."""
+        if self._ssl_buffer_view is None:
+            self._ssl_buffer = bytearray(ROOM)
+            self._ssl_buffer_view = memoryview(self._ssl_buffer)
+        return self._ssl_buffer_view
+
+    def buffer_updated(self, nbytes):
+        """So much has been received."""
+        self._incoming.write(self._ssl_buffer_view[:nbytes])
+        self.go_on()
+
+    def _do_read(self):
+        """Hand on what can be decrypted, and send what that led to."""
+        if self._state is not WRAPPED and self._state is not FLUSHING:
+            return
+        try:
+            if not self._app_reading_paused:
+                if self._app_protocol_is_buffer:
+                    self._do_read__buffered()
+                else:
+                    self.read_records()
+                if self._write_backlog:
+                    self._do_write()
+                else:
+                    self.send_outgoing()
+            waiting: cython.Py_ssize_t = self._incoming.pending
+            if waiting >= self._incoming_high_water or self._ssl_reading_paused:
+                self._control_ssl_reading()
+        except Exception as error:
+            self._fatal_error(error, "Fatal error on SSL protocol")
+
+    def _process_outgoing(self):
+        self.send_outgoing()
+
+    def _abort(self, exc=None):
+        self._set_state(SSLProtocolState.UNWRAPPED)
+        if self._transport is not None:
+            self._transport._force_close(exc)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def take_in(self, data: cython.p_char, count: cython.Py_ssize_t) -> cython.int:
+        """Bytes from the network."""
+        self._incoming.write(PyMemoryView_FromMemory(data, count, PyBUF_READ))
+        return self.go_on()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def go_on(self) -> cython.int:
+        """Something has been received: what that means depends on the state."""
+        if self._state is WRAPPED:
+            self._do_read()
+        elif self._state is DO_HANDSHAKE:
+            self._do_handshake()
+        elif self._state is FLUSHING:
+            self._do_flush()
+        elif self._state is SHUTDOWN:
+            self._do_shutdown()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_records(self) -> cython.int:
+        """Decrypt what is complete and hand it to the protocol, in one piece."""
+        first: object = self.read_record()
+        if first is None:
+            return 0
+        pieces: list = None
+        last: object = first
+        while last:
+            if not self._incoming.pending and not self.decrypted():
+                break
+            last = self.read_record()
+            if last is None:
+                break
+            if last:
+                if pieces is None:
+                    pieces = [first]
+                pieces.append(last)
+        if first:
+            self._app_protocol.data_received(first if pieces is None else b"".join(pieces))
+        if last is not None and not last:
+            self._call_eof_received()
+            self._start_shutdown()
+        return 0
+
+    @cython.cfunc
+    def read_record(self) -> object:
+        """The plain text of a record; empty at the end; None if none is complete."""
+        size: cython.Py_ssize_t = RECORD
+        if not self.partial:
+            size = self._incoming.pending
+            if size == 0:
+                size = 1
+            elif size > RECORD:
+                size = RECORD
+        try:
+            data: object = self.read_some(size)
+        except SSLAgainErrors:
+            self.partial = True
+            return None
+        self.partial = False
+        return data
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def send_outgoing(self) -> cython.int:
+        """Send what OpenSSL has made."""
+        if not self._ssl_writing_paused and self._outgoing.pending:
+            self._transport.write(self._outgoing.read())
+        kept: cython.Py_ssize_t = self._write_buffer_size
+        if self._ssl_writing_paused:
+            kept += self._outgoing.pending
+        if kept >= self._outgoing_high_water or self._app_writing_paused:
+            self._control_app_writing()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def write(self, data: object) -> cython.int:
+        """Encrypt and send."""
+        if self._state is not WRAPPED or self._write_backlog or type(data) is not bytes:
+            self._write_appdata((bytes(data),))
+            return 0
+        count: cython.Py_ssize_t
+        try:
+            try:
+                count = self.write_some(data)
+            except SSLAgainErrors:
+                count = 0
+            if count < len(data):
+                self._write_backlog.append(data[count:])
+                self._write_buffer_size += len(data) - count
+            self.send_outgoing()
+        except Exception as error:
+            self._fatal_error(error, "Fatal error on SSL protocol")
+        return 0
+
+
+class TlsTransport(sslproto._SSLProtocolTransport):
+    """What the application's protocol writes to."""
+
+    def write(self, data):
+        """Encrypt data, a bytes-like object, and send it as soon as the peer takes it."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"data: expecting a bytes-like instance, got {type(data).__name__}"
+            )
+        core: TlsCore = self._ssl_protocol
+        if core is not None and data:
+            core.write(data)
+
+
+class TlsProtocol(TlsCore, SSLProtocol):
+    """asyncio's SSLProtocol with the compiled way for data."""
+
+    # The buffer of the base is not needed: see get_buffer().
+    max_size = 0
+
+    def __init__(self, *args, **kwargs):
+        SSLProtocol.__init__(self, *args, **kwargs)
+        self._ssl_buffer_view = None
+
+    def _get_app_transport(self):
+        if self._app_transport is None:
+            if self._app_transport_created:
+                raise RuntimeError("Creating _SSLProtocolTransport twice")
+            self._app_transport = TlsTransport(self._loop, self)
+            self._app_transport_created = True
+        return self._app_transport
