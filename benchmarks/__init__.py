@@ -1,1 +1,1 @@
-"""Benchmarks of everloop's watchers against other event loops: `python -m benchmarks`."""
+"""Benchmarks of everloop against other event loops: `python -m benchmarks`."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from benchmarks import peers, report, self_check
 from benchmarks.harness import Harness
-from benchmarks.workload import Group, Scale, Workload, full, quick
-from benchmarks.workloads import GROUPS
+from benchmarks.workload import ASYNCIO, WATCHERS, Group, Scale, Workload, full, quick
+from benchmarks.workloads import groups
 
 _OUTPUT = Path(__file__).parent / "results.json"
+_ONLY = f"{WATCHERS}, {ASYNCIO}, or a group, workload or row"
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller loops, below 3 minutes")
-    parser.add_argument("--only", action="append", metavar="NAME", help="a group, workload or row")
+    parser.add_argument("--only", action="append", metavar="NAME", help=_ONLY)
     parser.add_argument("--peers", help="which peers to compare with, as a,b,c")
     parser.add_argument("--rounds", type=_positive, help="how often to measure each peer")
     parser.add_argument("--subject", default=peers.SUBJECT, help="which loop is judged")
@@ -66,8 +67,8 @@ def _measure(scale: Scale, arguments: argparse.Namespace) -> None:
         shown = report.table(group, chosen, harness.results, present, arguments.subject, scale)
         print(shown, end="\n\n", flush=True)
     if arguments.subject in present:
-        print(report.summary(GROUPS, harness.results, arguments.subject))
-    report.write_json(arguments.output, GROUPS, harness.results, arguments.subject, scale, absent)
+        print(report.summary(groups(), harness.results, arguments.subject))
+    report.write_json(arguments.output, groups(), harness.results, arguments.subject, scale, absent)
     print(f"{time.monotonic() - started:.0f} s; all samples are in {arguments.output}")
 
 
@@ -82,11 +83,11 @@ def _wanted_peers(text: str | None, subject: str) -> list[str]:
 
 def _chosen(only: list[str] | None) -> Iterator[tuple[Group, list[Workload]]]:
     """Each group with those of its workloads that are asked for."""
-    known = {name for group in GROUPS for work in group.workloads for name in _names(group, work)}
+    known = {name for group in groups() for work in group.workloads for name in _names(group, work)}
     unknown = {*(only or ())} - known
     if unknown:
         raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}")
-    for group in GROUPS:
+    for group in groups():
         chosen = [
             work for work in group.workloads if not only or not _names(group, work).isdisjoint(only)
         ]
@@ -96,14 +97,15 @@ def _chosen(only: list[str] | None) -> Iterator[tuple[Group, list[Workload]]]:
 
 def _names(group: Group, workload: Workload) -> set[str]:
     """What `--only` may call a workload."""
-    return {group.name, workload.name, *(row.name for row in workload.rows)}
+    return {group.interface, group.name, workload.name, *(row.name for row in workload.rows)}
 
 
 def _listing() -> str:
     """All peers, groups and workloads."""
     lines = [f"peers: {', '.join(peers.NAMES)}"]
-    for group in GROUPS:
-        lines.append(f"{group.name}: {', '.join(work.name for work in group.workloads)}")
+    for group in groups():
+        names = ", ".join(work.name for work in group.workloads)
+        lines.append(f"{group.name} ({group.interface}): {names}")
     return "\n".join(lines)
 
 

@@ -69,13 +69,14 @@ class Harness:
 
     def run(self, group: Group, chosen: Sequence[Workload]) -> None:
         """Measure the `chosen` workloads of a group in every round."""
+        peers = group.joined_by(self.peers)
         for workload in chosen:
             for row in workload.rows:
-                self.results[row.name] = {peer: Series() for peer in self.peers}
+                self.results[row.name] = {peer: Series() for peer in peers}
         for number in range(self.scale.rounds):
             for workloads in _by_process(chosen):
                 self.say(f"{group.name}, round {number + 1} of {self.scale.rounds}")
-                for peer in self.peers:
+                for peer in peers:
                     self._measure(peer, workloads, number)
 
     def usual_spin(self) -> float:

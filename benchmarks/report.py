@@ -27,12 +27,14 @@ def table(
     scale: Scale,
 ) -> str:
     """The medians of a group, and how the subject compares with the best peer."""
-    head = f"{group.title:{_TITLE_WIDTH}}" + "".join(f"{peer:>{_WIDTH}}" for peer in peers)
+    peers = group.joined_by(peers)
+    width = max(_WIDTH, *(len(peer) + 1 for peer in peers))
+    head = f"{group.title:{_TITLE_WIDTH}}" + "".join(f"{peer:>{width}}" for peer in peers)
     lines = [head + "  ratio (minima, paired) and target", "-" * (len(head) + 46)]
     for row in (row for workload in chosen for row in workload.rows):
         series = results[row.name]
         title = f"{_title(row, scale)}, {row.unit}"
-        cells = "".join(f"{_cell(series[peer]):>{_WIDTH}}" for peer in peers)
+        cells = "".join(f"{_cell(series[peer]):>{width}}" for peer in peers)
         notes = _notes(row, series, subject)
         lines.append(f"{title:{_TITLE_WIDTH}}{cells}  {notes[0]}".rstrip())
         lines += [" " * len(head) + f"  {note}" for note in notes[1:]]

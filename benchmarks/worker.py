@@ -12,8 +12,9 @@ import traceback
 from typing import Any, TextIO
 
 from benchmarks import peers, workloads
+from benchmarks.cores import MEASURED, pin
 from benchmarks.descriptors import raise_limit
-from benchmarks.peers.peer import Peer, Unavailable
+from benchmarks.peers.peer import Failed, Peer, Unavailable
 from benchmarks.timing import spin_ns
 from benchmarks.workload import SCALES, Scale, Workload
 
@@ -33,18 +34,13 @@ def main() -> None:
     arguments = parser.parse_args()
 
     raise_limit()
-    _pin()
+    pin(MEASURED)
     results = _private_stdout()
     scale = SCALES[arguments.scale]()
     peer = peers.load(arguments.peer)
     for name in arguments.workloads:
         result = _sample(workloads.find(name), peer, scale, arguments.spin * SLOW)
         print(json.dumps({"workload": name, **result}), file=results, flush=True)
-
-
-def _pin() -> None:
-    """Stay on one core, the last one."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _private_stdout() -> TextIO:
@@ -65,6 +61,8 @@ def _sample(workload: Workload, peer: type[Peer], scale: Scale, slow: float) -> 
             sample = min(sample, again, key=lambda taken: max(taken["spins"]))
     except Unavailable as reason:
         return {"unavailable": str(reason)}
+    except Failed as failure:
+        return {"failed": str(failure)}
     except Exception as error:
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}

@@ -1,12 +1,16 @@
 """What a workload is: how it measures a peer, and what its figures are called and held against."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from benchmarks.descriptors import affordable
 from benchmarks.peers.peer import Peer
 
 BEST = "the best peer"
+
+# The interfaces of event loops that are compared.
+WATCHERS = "watchers"
+ASYNCIO = "asyncio"
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,12 @@ class Group:
     name: str
     title: str
     workloads: tuple[Workload, ...]
+    interface: str = WATCHERS  # which of the loop's is measured
+    peers: tuple[str, ...] | None = None  # those that have it; None: all
+
+    def joined_by(self, peers: Iterable[str]) -> list[str]:
+        """Those of `peers` that take part."""
+        return [peer for peer in peers if self.peers is None or peer in self.peers]
 
 
 def single(

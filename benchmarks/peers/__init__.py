@@ -6,7 +6,6 @@ from benchmarks.peers.peer import Peer
 
 SUBJECT = "everloop"
 FLOOR = "floor"
-STAND_IN = "stand-in"
 
 _ADAPTERS = {
     SUBJECT: ("everloop", "Everloop"),
@@ -21,21 +20,27 @@ _ADAPTERS = {
 
 NAMES = tuple(_ADAPTERS)
 
-# What a stand-in stands for, best first: one that can be loaded anywhere ends the list.
-STOOD_FOR = ("libev", "epoll")
+# By stand-in, what it stands for, best first: one that can be loaded anywhere ends the list.
+_STOOD_FOR = {"stand-in": ("libev", "epoll"), "loop-stand-in": ("uvloop", "asyncio")}
+
+STAND_IN, LOOP_STAND_IN = _STOOD_FOR
+
+# Those that have a whole asyncio loop, and those that can serve.
+LOOPS = (SUBJECT, "uvloop", "rloop", "asyncio", LOOP_STAND_IN)
+SERVERS = (*LOOPS, FLOOR)
 
 
 def load(name: str) -> type[Peer]:
     """The adapter called `name`; raises ImportError if its event loop is not there."""
-    if name == STAND_IN:
-        return load(stood_for())
+    if name in _STOOD_FOR:
+        return load(stood_for(name))
     module, adapter = _ADAPTERS[name]
     return getattr(import_module(f"benchmarks.peers.{module}"), adapter)
 
 
-def stood_for() -> str:
-    """The peer that the stand-in of the self-check is."""
-    return next(name for name in STOOD_FOR if missing(name) is None)
+def stood_for(stand_in: str) -> str:
+    """The peer that a stand-in of the self-check is."""
+    return next(name for name in _STOOD_FOR[stand_in] if missing(name) is None)
 
 
 def missing(name: str) -> str | None:

@@ -1,6 +1,7 @@
 """The selector loop of the standard library."""
 
 import asyncio
+from asyncio import AbstractEventLoop
 
 from benchmarks.peers.asyncio_api import AsyncioPeer
 
@@ -10,5 +11,6 @@ class Asyncio(AsyncioPeer):
 
     module_name = "asyncio"
 
-    def __init__(self) -> None:
-        super().__init__(asyncio.SelectorEventLoop())
+    @classmethod
+    def new_event_loop(cls) -> AbstractEventLoop:
+        return asyncio.SelectorEventLoop()

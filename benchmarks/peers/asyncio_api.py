@@ -1,6 +1,5 @@
 """Peers with asyncio's low-level interface: asyncio, uvloop and rloop."""
 
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
@@ -14,8 +13,8 @@ class AsyncioPeer(Peer):
 
     arguments = 0
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self) -> None:
+        self.loop = loop = self.new_event_loop()
         self.run = loop.run_forever
         self.stop = loop.stop
         self.close = loop.close

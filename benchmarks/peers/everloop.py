@@ -1,14 +1,27 @@
 """everloop itself, the loop that is judged."""
 
+from typing import TYPE_CHECKING
+
 import everloop
+from benchmarks.peers.peer import Unavailable
 from benchmarks.peers.watcher_api import FullWatcherPeer
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 
 class Everloop(FullWatcherPeer):
-    """everloop's watchers."""
+    """everloop's watchers, and its asyncio event loop."""
 
     module = everloop
     module_name = "everloop"
 
     def close(self) -> None:
         self.loop.close()
+
+    @classmethod
+    def new_event_loop(cls) -> "AbstractEventLoop":
+        make = getattr(everloop, "new_event_loop", None)
+        if make is None:
+            raise Unavailable("no new_event_loop")
+        return make()

@@ -2,15 +2,27 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from socket import socket
+from typing import TYPE_CHECKING, Any
+
+# Importing asyncio takes longer than many a measurement, so that only those who use it do.
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from benchmarks.services import Service
 
 # Called with as many arguments as `Peer.arguments` says.
 Callback = Callable[..., object]
 Switch = tuple[Callable[[], object], Callable[[], object]]
+Address = tuple[str, int] | str
 
 
 class Unavailable(Exception):
     """The peer has nothing that could do this work."""
+
+
+class Failed(Exception):
+    """The peer could not do this work; the message says all that there is to say."""
 
 
 class Peer:
@@ -128,3 +140,15 @@ class Peer:
     def start_stats(self, paths: Sequence[str], callback: Callback) -> list:
         """Create and start one watcher for each path."""
         raise Unavailable("no watchers of paths")
+
+    # asyncio
+
+    @classmethod
+    def new_event_loop(cls) -> "AbstractEventLoop":
+        """A loop with asyncio's whole interface."""
+        raise Unavailable("no asyncio event loop")
+
+    @classmethod
+    def serve(cls, service: "Service", bound: socket, done: int) -> None:
+        """Run a server on a bound socket until the descriptor `done` is readable."""
+        service.run(cls.new_event_loop(), bound, done)

@@ -1,5 +1,7 @@
 """Rloop, written in Rust."""
 
+from asyncio import AbstractEventLoop
+
 import rloop
 
 from benchmarks.peers.asyncio_api import AsyncioPeer
@@ -10,5 +12,6 @@ class Rloop(AsyncioPeer):
 
     module_name = "rloop"
 
-    def __init__(self) -> None:
-        super().__init__(rloop.new_event_loop())
+    @classmethod
+    def new_event_loop(cls) -> AbstractEventLoop:
+        return rloop.new_event_loop()

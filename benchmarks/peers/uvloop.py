@@ -1,5 +1,7 @@
 """Uvloop, libuv in Cython."""
 
+from asyncio import AbstractEventLoop
+
 import uvloop
 
 from benchmarks.peers.asyncio_api import AsyncioPeer
@@ -10,5 +12,6 @@ class Uvloop(AsyncioPeer):
 
     module_name = "uvloop"
 
-    def __init__(self) -> None:
-        super().__init__(uvloop.new_event_loop())
+    @classmethod
+    def new_event_loop(cls) -> AbstractEventLoop:
+        return uvloop.new_event_loop()

@@ -16,7 +16,7 @@ _WARM_UP = 100
 _FILLING = 2000
 
 
-def _resident() -> int:
+def resident() -> int:
     """Bytes in use by this process; exact, where /proc/self/statm is off by up to 100s of KiB."""
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):
@@ -24,7 +24,7 @@ def _resident() -> int:
     raise OSError("no resident set in /proc/self/smaps_rollup")
 
 
-def _fill_holes() -> list[bytes]:
+def fill_holes() -> list[bytes]:
     """Use up what memory is resident but free, since growth into it would not be seen.
 
     There may be megabytes of it, for instance after modules were compiled. Small objects of all
@@ -43,12 +43,12 @@ def _growth(peer: Peer, make: Callable[[int], object], count: int) -> float:
     for index in range(_WARM_UP):
         kept[index] = make(index)
     settle()
-    filling = _fill_holes()
-    before = _resident()
+    filling = fill_holes()
+    before = resident()
     for index in range(_WARM_UP, _WARM_UP + count):
         kept[index] = make(index)
     settle()
-    grown = _resident() - before
+    grown = resident() - before
     del filling
     return grown / count
 

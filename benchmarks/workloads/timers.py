@@ -41,23 +41,22 @@ def _start_stop_few(peer_class: type[Peer], scale: Scale) -> dict[str, float]:
     population = peer.start_timers(delays(FEW - _BATCH // 2, 1000.0, 5000.0), ignore)
     after = delays(_BATCH, 1000.0, 5000.0)
 
-    def run_batches(count: int) -> tuple[int, int]:
+    spent: list[tuple[float, float]] = []
+
+    def run(count: int) -> int:
+        batches = max(1, count // _BATCH)
         started = stopped = 0
-        for _ in range(max(1, count // _BATCH)):
+        for _ in range(batches):
             timers: list = []
             started += cpu_ns(lambda into=timers: into.extend(peer.start_timers(after, ignore)))
             stopped += cpu_ns(peer.stop_timers, timers)
             settle()
-        return started, stopped
+        spent.append((started / (batches * _BATCH), stopped / (batches * _BATCH)))
+        return (started + stopped) * count // (batches * _BATCH)
 
-    def figure(index: int) -> float:
-        def run(count: int) -> int:
-            batches = max(1, count // _BATCH)
-            return run_batches(count)[index] * count // (batches * _BATCH)
-
-        return per_operation(run, scale)
-
-    figures = {"timer-start-few": figure(0), "timer-stop-few": figure(1)}
+    per_operation(run, scale)
+    starts, stops = zip(*spent[-scale.repeats :], strict=True)
+    figures = {"timer-start-few": min(starts), "timer-stop-few": min(stops)}
     peer.close()
     del population
     return figures

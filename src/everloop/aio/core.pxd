@@ -14,6 +14,7 @@ cdef enum:
 
 cdef class Core(Loop):
     cdef ReadyQueue ready
+    cdef bint counted            # ready calls are, as a reference
     cdef int rounds              # of ready calls that may be made before the next look at the clock
     cdef int rounds_granted      # since the last look at the descriptors
     cdef int chunk               # rounds granted last
@@ -40,6 +41,8 @@ cdef class Core(Loop):
     cdef Handle soon(self, object callback, tuple args, object context)
     cdef int run_ready(self) except -1
     cdef int more_rounds(self) noexcept
+    cdef bint is_stopping(self) noexcept
+    cdef void count_ready(self) noexcept
     cdef double seconds(self) except? -1
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)
     cdef int flush(self) except -1

@@ -42,16 +42,21 @@ from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
 from cython.cimports.everloop.clock import NANO, Clock, from_seconds, nanoseconds
-from cython.cimports.everloop.constants import EV_READ, EV_WRITE, EVBREAK_CANCEL, EVRUN_NOWAIT
+from cython.cimports.everloop.constants import (
+    EV_READ,
+    EV_WRITE,
+    EVBREAK_CANCEL,
+    EVRUN_NOWAIT,
+)
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
 
-from everloop.aio.tls import TlsProtocol
+from everloop.aio.tls import FastSSLProtocol
 
 Future = asyncio.Future
-StandardLoop = asyncio.BaseEventLoop
+StandardLoop = asyncio.SelectorEventLoop
 Task = asyncio.Task
 
 
@@ -212,7 +217,7 @@ class Core(Loop):
         self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
     ):
         self._ensure_fd_no_transport(rawsock)
-        tls = TlsProtocol(self, protocol, sslcontext, waiter, **options)
+        tls = FastSSLProtocol(self, protocol, sslcontext, waiter, **options)
         new_stream(self, rawsock, tls, None, extra, server)
         return tls._app_transport
 
@@ -242,11 +247,9 @@ class Core(Loop):
 
     def _stop_serving(self, sock):
         listener: Listener = self.listeners.pop(sock.fileno(), None)
-        if listener is None:
-            self._remove_reader(sock.fileno())
-        else:
+        if listener is not None:
             listener.end()
-        sock.close()
+        StandardLoop._stop_serving(self, sock)
 
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for
 
@@ -275,10 +278,15 @@ class Core(Loop):
 
     def _forget(self):
         """Drop what a closed loop will not call any more."""
+        self.counted = False
         self.ready.clear()
         self.readers.clear()
         self.writers.clear()
         self.listeners.clear()
+
+    def _show_ready(self):
+        """The loop has ended: let the garbage collector see the calls that are left."""
+        self.ready.rest()
 
     # What tools look at
 
@@ -335,7 +343,6 @@ class Core(Loop):
             self.runs -= 1
             self.unnest()
             self.breaking = EVBREAK_CANCEL
-            self.ready.rest()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -358,13 +365,32 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def invoke_pending(self) -> cython.int:
-        if self.queue.cursor >= RANK:
-            self.invoke_lanes(RANK)
-        if self.ready.count:
-            self.run_ready()
+        made_calls: cython.bint = False
+        while True:
+            if self.queue.cursor >= RANK:
+                self.invoke_lanes(RANK)
+            if self.ready.count and not (made_calls and self.is_stopping()):
+                self.run_ready()
+                made_calls = True
+            if self.queue.cursor < RANK:
+                break
         if self.queue.cursor >= 0:
             self.invoke_lanes(0)
+        self.count_ready()
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def is_stopping(self) -> cython.bint:
+        return self.breaking != EVBREAK_CANCEL or self._stopping
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def count_ready(self) -> cython.void:
+        """Calls that are ready keep start() running, as an active watcher does."""
+        if self.counted != (self.ready.count > 0):
+            self.counted = not self.counted
+            self.references += 1 if self.counted else -1
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -382,12 +408,12 @@ class Core(Loop):
                 while count and self.ready.count:
                     count -= 1
                     handle = take(self.ready)
-                    run_handle(handle)
                     if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
                         show(handle)
+                    run_handle(handle)
                     if self.unsent is not None:
                         self.flush()
-                if self.breaking != EVBREAK_CANCEL or self.queue.cursor >= RANK:
+                if self.is_stopping() or self.queue.cursor >= RANK:
                     break
         finally:
             self.collecting = collecting

@@ -18,6 +18,7 @@ from cython.cimports.everloop.aio.address import Address, address_object, fill_a
 from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.datagram_batch import BATCH, DatagramBatch
 from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
+from cython.cimports.everloop.failures import propagate
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_CopyCurrent,
@@ -105,9 +106,9 @@ class DatagramTransport(SocketTransport):
             if count < 0:
                 return self.datagram_error(errno)
             for i in range(count):
-                if self.closing or self.paused:
+                if self.closing:
                     break
-                self.deliver(
+                self.take(
                     cython.cast(cython.p_char, batch.vectors[i].iov_base),
                     batch.messages[i].msg_len,
                     cython.address(batch.names[i]),
@@ -133,19 +134,49 @@ class DatagramTransport(SocketTransport):
         )
         if count < 0:
             return self.datagram_error(errno)
-        return self.deliver(self.loop.scratch, count, cython.address(name), length)
+        return self.take(self.loop.scratch, count, cython.address(name), length)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def deliver(
+    def take(
         self,
         data: cython.pointer[cython.const[cython.char]],
         size: cython.Py_ssize_t,
         name: cython.pointer[sockaddr_storage],
         length: cython.uint,
     ) -> cython.int:
+        """Hand a datagram over, or keep it if the protocol has paused meanwhile."""
         piece: bytes = PyBytes_FromStringAndSize(data, size)
         address: object = self.name(name, length)
+        if self.paused:
+            self.held.append((piece, address))
+            return 0
+        return self.deliver(piece, address)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watch_reads(self) -> cython.int:
+        if self.held and not self.closing:
+            self.loop.soon(self._deliver_held, (), self.context)
+            return 0
+        return SocketTransport.watch_reads(self)
+
+    def _deliver_held(self):
+        """Of what came with others before reading was paused, then go on reading."""
+        while self.held and not self.closing and not self.paused:
+            piece, address = self.held.pop(0)
+            try:
+                self.protocol.datagram_received(piece, address)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.report("protocol.datagram_received() failed", error)
+        if not self.held:
+            self.watch_reads()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deliver(self, piece: bytes, address: object) -> cython.int:
         method: object = "datagram_received"
         if PyContext_Enter(self.context) < 0:
             return self.protocol_failed("Fatal error: the transport's context is in use")
@@ -157,8 +188,20 @@ class DatagramTransport(SocketTransport):
         )
         PyContext_Exit(self.context)
         if result == cython.NULL:
-            return self.protocol_failed("Fatal error: protocol.datagram_received() call failed.")
+            return self.receiver_failed()
         Py_DECREF(result)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def receiver_failed(self) -> cython.int:
+        """Report the exception that is set."""
+        try:
+            propagate()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.report("protocol.datagram_received() failed", error)
         return 0
 
     @cython.cfunc
@@ -204,7 +247,31 @@ class DatagramTransport(SocketTransport):
         """Tell the protocol of an error: with datagrams none is fatal."""
         if error == EAGAIN or error == EINTR or self.protocol is None:
             return 0
-        self.context.run(self.protocol.error_received, OSError(error, os.strerror(error)))
+        return self.tell_error(OSError(error, os.strerror(error)))
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_error(self, error: object) -> cython.int:
+        try:
+            self.context.run(self.protocol.error_received, error)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as failure:
+            self.report("protocol.error_received() failed", failure)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report(self, message: str, error: object) -> cython.int:
+        """Of an exception that the protocol raised: the next datagram may fare better."""
+        self.loop.call_exception_handler(
+            {
+                "message": message,
+                "exception": error,
+                "transport": self,
+                "protocol": self.protocol,
+            }
+        )
         return 0
 
     # Sending
@@ -280,7 +347,7 @@ class DatagramTransport(SocketTransport):
             return 0
         except OSError as error:
             self.took(1)
-            self.context.run(self.protocol.error_received, error)
+            self.tell_error(error)
             return 1
         except (SystemExit, KeyboardInterrupt):
             raise
@@ -356,6 +423,7 @@ def new_datagram(
     self: DatagramTransport = DatagramTransport.__new__(DatagramTransport)
     context: object = PyContext_CopyCurrent()
     self.queue = []
+    self.held = []
     self.names = {}
     self.raws = {}
     set_up(self, loop, sock.fileno(), sock.family, protocol, None, context)

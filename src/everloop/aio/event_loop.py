@@ -18,7 +18,7 @@ from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from everloop.aio.core import Core
-from everloop.constants import EVFLAG_AUTO, EVRUN_ONCE
+from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.errors import Error
 from everloop.loop import Loop
 from everloop.watchers.child import Child
@@ -95,14 +95,21 @@ class EventLoop(Core, StandardLoop):
     def start(self, flags=0):
         """Run as `Loop.start` does; coroutines run, too."""
         if self.is_running():
-            return Loop.start(self, flags)
+            try:
+                return Loop.start(self, flags)
+            finally:
+                if self._stopping:
+                    # Asked for before: the start within has forgotten it.
+                    Loop.stop(self)
         with Running(self):
             return Loop.start(self, flags)
 
     def stop(self, how=1):
         """End `run_forever`, after the callbacks that are ready. As `Loop.stop`."""
-        self._stopping = True
         Loop.stop(self, how)
+        # One within a callback ends alone.
+        if self.depth <= 1 or how != EVBREAK_ONE:
+            self._stopping = how != EVBREAK_CANCEL
 
     def close(self):
         """Release everything. Raises RuntimeError while the loop runs."""
@@ -294,6 +301,7 @@ class Running:
         loop = self.loop
         loop._stopping = False
         loop._thread_id = None
+        loop._show_ready()
         events._set_running_loop(None)
         loop._set_coroutine_origin_tracking(False)
         sys.set_asyncgen_hooks(*self.hooks)

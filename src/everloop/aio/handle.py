@@ -9,8 +9,7 @@ tools and the standard library look at.
 
 import asyncio
 import inspect
-from asyncio import format_helpers
-from asyncio.log import logger
+from asyncio import base_events, format_helpers
 from time import monotonic
 
 import cython
@@ -280,41 +279,43 @@ def new_timer_handle(
 @cython.exceptval(-1, check=False)
 def run_timer(timer: TimerHandle) -> cython.int:
     """Make the call of a timer that has expired."""
-    return run_handle(timer.handle)
+    return run_shown(timer.handle, timer)
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def run_handle(handle: Handle) -> cython.int:
     """Make the call, and have an exception in it reported."""
+    return run_shown(handle, handle)
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1, check=False)
+def run_shown(handle: Handle, shown: object) -> cython.int:
+    """shown: what whoever asked for the call has got for it."""
     if handle.is_cancelled:
         return 0
     if handle.loop._debug:
-        return run_timed(handle)
+        return run_timed(handle, shown)
     if call_in_context(handle.context, handle.callback, handle.args) < 0:
-        return handle_failed(handle)
+        return handle_failed(handle, shown)
     return 0
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def run_timed(handle: Handle) -> cython.int:
+def run_timed(handle: Handle, shown: object) -> cython.int:
     """Make the call, and say so if it takes long."""
     begin: float = monotonic()
-    failed: cython.bint = call_in_context(handle.context, handle.callback, handle.args) < 0
-    if failed:
-        handle_failed(handle)
+    task: object = getattr(handle.callback, "__self__", None)
+    if call_in_context(handle.context, handle.callback, handle.args) < 0:
+        handle_failed(handle, shown)
     taken: float = monotonic() - begin
     if taken >= handle.loop.slow_callback_duration:
-        logger.warning("Executing %s took %.3f seconds", describe_run(handle), taken)
+        text = repr(task) if isinstance(task, asyncio.Task) else repr(shown)
+        base_events.logger.warning("Executing %s took %.3f seconds", text, taken)
     return 0
-
-
-@cython.cfunc
-def describe_run(handle: Handle) -> object:
-    """The handle, or the task whose step it was."""
-    owner: object = getattr(handle.callback, "__self__", None)
-    return repr(owner) if isinstance(owner, asyncio.Task) else repr(handle)
 
 
 @cython.cfunc
@@ -353,7 +354,7 @@ def call_in_context(context: object, callback: object, args: tuple) -> cython.in
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def handle_failed(handle: Handle) -> cython.int:
+def handle_failed(handle: Handle, shown: object) -> cython.int:
     """Pass the exception that is set on to the loop's exception handler."""
     try:
         propagate()
@@ -363,7 +364,7 @@ def handle_failed(handle: Handle) -> cython.int:
         context = {
             "message": f"Exception in callback {source_of(handle)}",
             "exception": error,
-            "handle": handle,
+            "handle": shown,
         }
         if handle.traceback:
             context["source_traceback"] = handle.traceback

@@ -59,8 +59,18 @@ class Listener(ServedIo):
         )
         if fd < 0:
             return self.accept_failed(errno)
+        loop: Core = self.loop
+        transport: StreamTransport
         try:
-            protocol: object = self.context.run(self.factory)
+            transport = accepted_stream(
+                loop,
+                fd,
+                self.family,
+                self.context.run(self.factory),
+                self.server,
+                self.context.copy(),
+                cython.address(peer),
+            )
         except (SystemExit, KeyboardInterrupt):
             close(fd)
             raise
@@ -68,10 +78,6 @@ class Listener(ServedIo):
             close(fd)
             self.report("Error on transport creation for incoming connection", error)
             return 1
-        loop: Core = self.loop
-        transport: StreamTransport = accepted_stream(
-            loop, fd, self.family, protocol, self.server, self.context.copy(), cython.address(peer)
-        )
         transport.context.run(transport._begin, None)
         if loop.unsent is not None:
             loop.flush()

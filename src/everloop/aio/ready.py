@@ -31,6 +31,7 @@ class ReadyQueue:
             self.first = handle.next
             handle.next = None
             self.count -= 1
+            show(handle)
         self.last = None
 
     @cython.cfunc

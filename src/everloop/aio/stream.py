@@ -67,11 +67,9 @@ class StreamTransport(SocketTransport):
         is told by pause_writing(). Raises TypeError for what is not bytes-like,
         RuntimeError after `write_eof`.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
-            )
         self.check_writable("write")
+        if type(data) is not bytes:
+            check_bytes(data)
         if type(data) is bytes:
             self.give(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
             return
@@ -85,7 +83,7 @@ class StreamTransport(SocketTransport):
     def writelines(self, list_of_data) -> None:
         """Send each of an iterable of bytes-like objects, in one system call if possible."""
         self.check_writable("writelines")
-        pieces = [piece if type(piece) is bytes else bytes(piece) for piece in list_of_data]
+        pieces = [as_bytes(piece) for piece in list_of_data]
         if not pieces:
             return
         if self.lost:
@@ -438,6 +436,24 @@ class StreamTransport(SocketTransport):
 
 
 alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_bytes(data: object) -> cython.int:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"data argument must be a bytes-like object, not {type(data).__name__!r}"
+        )
+    return 0
+
+
+@cython.cfunc
+def as_bytes(data: object) -> bytes:
+    if type(data) is bytes:
+        return data
+    check_bytes(data)
+    return bytes(data)
 
 
 @cython.cfunc

@@ -2,7 +2,7 @@ cdef enum:
     RECORD = 16 * 1024     # the longest plain text of one TLS record, in bytes
     ROOM = 64 * 1024       # read at once below a transport that is not one of ours
 
-cdef class TlsCore:
+cdef class SSLCore:
     # Those that the standard library's SSLProtocol has, under its names.
     cdef public object _state
     cdef public object _incoming          # ssl.MemoryBIO: from the network

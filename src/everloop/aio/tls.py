@@ -1,7 +1,7 @@
 """TLS: the standard library's protocol, with a compiled way for the data.
 
 Handshake, shutdown and everything rare are those of asyncio's SSLProtocol. What is
-compiled (TlsCore) takes records from the transport's buffer straight to OpenSSL, and
+compiled (SSLCore) takes records from the transport's buffer straight to OpenSSL, and
 asks OpenSSL for no more than it has, since to be told so costs an exception.
 """
 
@@ -22,8 +22,8 @@ WRAPPED = SSLProtocolState.WRAPPED
 
 
 @cython.cclass
-class TlsCore:
-    """The compiled part of TlsProtocol; not to be used by itself."""
+class SSLCore:
+    """The compiled part of FastSSLProtocol; not to be used by itself."""
 
     @property
     def _sslobj(self):
@@ -178,7 +178,7 @@ class TlsCore:
         return 0
 
 
-class TlsTransport(sslproto._SSLProtocolTransport):
+class SSLTransport(sslproto._SSLProtocolTransport):
     """What the application's protocol writes to."""
 
     def write(self, data):
@@ -187,12 +187,12 @@ class TlsTransport(sslproto._SSLProtocolTransport):
             raise TypeError(
                 f"data: expecting a bytes-like instance, got {type(data).__name__}"
             )
-        core: TlsCore = self._ssl_protocol
+        core: SSLCore = self._ssl_protocol
         if core is not None and data:
             core.write(data)
 
 
-class TlsProtocol(TlsCore, SSLProtocol):
+class FastSSLProtocol(SSLCore, SSLProtocol):
     """asyncio's SSLProtocol with the compiled way for data."""
 
     # The buffer of the base is not needed: see get_buffer().
@@ -206,6 +206,6 @@ class TlsProtocol(TlsCore, SSLProtocol):
         if self._app_transport is None:
             if self._app_transport_created:
                 raise RuntimeError("Creating _SSLProtocolTransport twice")
-            self._app_transport = TlsTransport(self._loop, self)
+            self._app_transport = SSLTransport(self._loop, self)
             self._app_transport_created = True
         return self._app_transport

@@ -1,7 +1,7 @@
 from everloop.aio.collector cimport Collector
 from everloop.aio.core cimport Core
 from everloop.aio.served_io cimport ServedIo
-from everloop.aio.tls cimport TlsCore
+from everloop.aio.tls cimport SSLCore
 
 cdef enum:
     HIGH_WATER = 64 * 1024
@@ -16,7 +16,7 @@ cdef class SocketTransport(Collector):
     cdef object sock             # socket.socket, or None as long as nobody asks
     cdef int family
     cdef object protocol
-    cdef TlsCore tls             # the same, if it is of that kind, or None
+    cdef SSLCore tls             # the same, if it is of that kind, or None
     cdef object context
     cdef dict extra
     cdef object server

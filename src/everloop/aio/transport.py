@@ -21,17 +21,25 @@ from asyncio.trsock import TransportSocket
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.address import address_object
 from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
-from cython.cimports.everloop.aio.tls import TlsCore
+from cython.cimports.everloop.aio.tls import SSLCore
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.loop import OPEN
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_Enter,
     PyContext_Exit,
     call_method,
+)
+from cython.cimports.everloop.sys.socket import (
+    getsockname,
+    sockaddr,
+    sockaddr_storage,
+    socklen_t,
 )
 from cython.cimports.posix.unistd import close
 
@@ -84,7 +92,8 @@ class SocketTransport(Collector):
     def __del__(self):
         if self.fd < 0:
             return
-        warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        if not self.lost:
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
         self.stop_watching()
         close_socket(self)
         detach(self)
@@ -172,13 +181,13 @@ class SocketTransport(Collector):
         """Tell another protocol from now on."""
         self.protocol = protocol
         self.buffered = isinstance(protocol, BufferedProtocol)
-        self.tls = protocol if isinstance(protocol, TlsCore) else None
+        self.tls = protocol if isinstance(protocol, SSLCore) else None
 
     def get_extra_info(self, name, default=None):
         """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
         if name in self.extra:
             return self.extra[name]
-        if name == "socket" and self.fd >= 0:
+        if name == "socket":
             self.send_collected()
             self.extra["socket"] = TransportSocket(self.socket_object())
         elif name == "sockname" and self.fd >= 0:
@@ -413,6 +422,10 @@ class SocketTransport(Collector):
         """Have connection_lost() called soon; nothing is read or sent any more."""
         self.lost += 1
         self.stop_watching()
+        if self.loop.state != OPEN:
+            # Nobody will be called any more.
+            close_socket(self)
+            return detach(self)
         self.loop.transports.pop(self.fd, None)
         self.loop.soon(self._connection_lost, (error,), self.context)
         return 0
@@ -428,6 +441,8 @@ class SocketTransport(Collector):
 
     @cython.cfunc
     def socket_object(self) -> object:
+        if self.fd < 0:
+            return closed_socket(self.family)
         if self.sock is None:
             self.sock = socket.socket(self.family, socket.SOCK_STREAM, fileno=self.fd)
         return self.sock
@@ -477,6 +492,9 @@ def set_up(
     context: object,
 ) -> cython.int:
     """What all kinds have in common, for a socket that is open."""
+    if server is not None:
+        attach(self, server)
+        self.server = server
     self.loop = loop
     self.extra = {}
     self.family = family
@@ -487,12 +505,32 @@ def set_up(
     prepare(self.reader, loop, fd, EV_READ)
     self.fd = fd
     loop.transports[fd] = weakref.ref(self)
-    if server is not None:
-        self.server = server
-        if SERVER_KNOWS:
-            server._attach(self)
-        else:
-            server._attach()
+    return 0
+
+
+@cython.cfunc
+def closed_socket(family: cython.int) -> object:
+    """What the socket of a closed transport looks like."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.close()
+    return sock
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def keep_name(self: SocketTransport) -> cython.int:
+    """The socket's own name is to be had as long as it is open only."""
+    name: sockaddr_storage
+    length: socklen_t = cython.sizeof(sockaddr_storage)
+    if "sockname" in self.extra or getsockname(
+        self.fd,
+        cython.cast(cython.pointer[sockaddr], cython.address(name)),
+        cython.address(length),
+    ):
+        return 0
+    address: object = address_object(cython.address(name), length)
+    if address is not NotImplemented:
+        self.extra["sockname"] = address
     return 0
 
 
@@ -510,12 +548,24 @@ def close_socket(self: SocketTransport) -> cython.int:
     if self.fd < 0:
         return 0
     self.loop.transports.pop(self.fd, None)
+    keep_name(self)
     if self.sock is not None:
         self.sock.close()
         self.sock = None
     else:
         close(self.fd)
     self.fd = -1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def attach(self: SocketTransport, server: object) -> cython.int:
+    """The server has a connection more. Raises AssertionError if it has been closed."""
+    if SERVER_KNOWS:
+        server._attach(self)
+    else:
+        server._attach()
     return 0
 
 

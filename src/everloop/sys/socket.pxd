@@ -45,6 +45,7 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t recvfrom(int fd, void* buffer, size_t size, int flags, sockaddr* address, socklen_t* length)
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     int shutdown(int fd, int how)
+    int getsockname(int fd, sockaddr* address, socklen_t* length)
 
 cdef extern from "sys/socket.h" nogil:
     struct mmsghdr:
