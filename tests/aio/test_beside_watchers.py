@@ -35,7 +35,7 @@ def test_ready_calls_have_priority_0(loop, noted):
         loop.call_soon(seen.append, "ready")
         loop.call_soon(loop.stop)
         loop.run_forever()
-        assert seen[: len(PRIORITIES) + 1] == [2, 1, 0, "ready", -1, -2]
+        assert seen[: len(PRIORITIES) + 1] == [2, 1, "ready", 0, -1, -2]
 
 
 def test_events_that_calls_feed(loop, noted):

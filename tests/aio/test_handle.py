@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import sys
 import weakref
 
 import pytest
@@ -203,14 +204,18 @@ def test_given_context(loop, run_round):
     assert context[variable] == 1
 
 
-def test_context_that_is_entered_already(loop, run_round, handled):
+def test_context_that_is_entered_already(loop, run_round, handled, caplog):
     context = contextvars.copy_context()
     seen = []
     loop.call_soon(ignore, context=context)
     loop.call_soon(seen.append, 1)
     context.run(run_round)
-    assert [type(each["exception"]) for each in handled] == [RuntimeError]
     assert seen == [1]
+    if sys.version_info < (3, 12):
+        assert [type(each["exception"]) for each in handled] == [RuntimeError]
+    else:
+        # There the exception handler is run in the handle's context, which fails, too.
+        assert "is already entered" in caplog.text
 
 
 def test_what_is_no_context(loop, run_round, handled):

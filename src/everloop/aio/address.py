@@ -63,7 +63,9 @@ def unix_name(storage: cython.pointer[sockaddr_storage], length: socklen_t) -> o
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def fill_address(address: cython.pointer[Address], family: cython.int, value: object) -> cython.bint:
+def fill_address(
+    address: cython.pointer[Address], family: cython.int, value: object
+) -> cython.bint:
     """The address in the kernel's form; False if the socket module has to see to it."""
     if not isinstance(value, tuple) or len(value) < 2:
         return False

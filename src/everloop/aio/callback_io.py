@@ -20,9 +20,7 @@ class CallbackIo(ServedIo):
 
 
 @cython.cfunc
-def new_callback_io(
-    loop: Core, fd: cython.int, events: cython.int, handle: Handle
-) -> CallbackIo:
+def new_callback_io(loop: Core, fd: cython.int, events: cython.int, handle: Handle) -> CallbackIo:
     self: CallbackIo = CallbackIo.__new__(CallbackIo)
     prepare(self, loop, fd, events)
     self.handle = handle

@@ -15,6 +15,7 @@ cdef enum:
 cdef class Core(Loop):
     cdef ReadyQueue ready
     cdef bint counted            # ready calls are, as a reference
+    cdef Py_ssize_t ready_before # calls ready when the descriptors were last looked at, not made yet
     cdef int rounds              # of ready calls that may be made before the next look at the clock
     cdef int rounds_granted      # since the last look at the descriptors
     cdef int chunk               # rounds granted last
@@ -39,7 +40,9 @@ cdef class Core(Loop):
     cdef int check_usable(self) except -1
     cdef int check_call(self, object callback, str method) except -1
     cdef Handle soon(self, object callback, tuple args, object context)
+    cdef int run_first_round(self) except -1
     cdef int run_ready(self) except -1
+    cdef int run_round(self, Py_ssize_t count) except -1
     cdef int more_rounds(self) noexcept
     cdef bint is_stopping(self) noexcept
     cdef void count_ready(self) noexcept

@@ -1,7 +1,10 @@
 """Core: the compiled part of EventLoop, on the phases of Loop.
 
-What asyncio calls has priority 0: the calls that are ready are made in the phase of
-pending events, after the watchers of priority 0 and above and before those below.
+What asyncio calls has priority 0. In the phase of pending events come, in this order:
+watchers of a higher priority; the calls that were ready before the loop looked at its
+descriptors; watchers of priority 0, and what waits for descriptors and timers; the
+calls that all those made ready; watchers of a lower priority.
+
 A round is what was ready when it began. While calls are ready the loop does not wait,
 and it looks at its descriptors and timers after one round, or a few more as long as
 they are quick: neither side can starve the other.
@@ -154,9 +157,7 @@ class Core(Loop):
         if self.state != OPEN:
             self.check_usable()
         if self._task_factory is not None:
-            return StandardLoop.create_task(
-                self, coro, name=name, context=context, **options
-            )
+            return StandardLoop.create_task(self, coro, name=name, context=context, **options)
         task: object = Task(coro, loop=self, name=name, context=context, **options)
         if self._debug and task._source_traceback:
             task._source_traceback.pop()
@@ -352,6 +353,7 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def wait(self, timeout: nanoseconds) -> cython.int:
+        self.ready_before = self.ready.count
         self.rounds = 1
         self.rounds_granted = 1
         self.chunk = 0
@@ -366,6 +368,9 @@ class Core(Loop):
     @cython.exceptval(-1, check=False)
     def invoke_pending(self) -> cython.int:
         made_calls: cython.bint = False
+        if self.ready_before:
+            self.invoke_lanes(RANK + 1)
+            made_calls = self.run_first_round()
         while True:
             if self.queue.cursor >= RANK:
                 self.invoke_lanes(RANK)
@@ -378,6 +383,14 @@ class Core(Loop):
             self.invoke_lanes(0)
         self.count_ready()
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_first_round(self) -> cython.int:
+        """Make the calls that were ready before the descriptors were looked at."""
+        count: cython.Py_ssize_t = self.ready_before
+        self.ready_before = 0
+        return self.run_round(count)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -396,30 +409,35 @@ class Core(Loop):
     @cython.exceptval(-1, check=False)
     def run_ready(self) -> cython.int:
         """Make the calls that are ready, and those that they make ready."""
+        while self.ready.count and (self.rounds or self.more_rounds()):
+            self.rounds -= 1
+            self.run_round(self.ready.count)
+            if self.is_stopping() or self.queue.cursor >= RANK:
+                break
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_round(self, count: cython.Py_ssize_t) -> cython.int:
+        """Make the first count of the calls that are ready; returns 1."""
         handle: Handle
-        count: cython.Py_ssize_t
         collecting: cython.bint = self.collecting
         self.audit_owed = True
         self.collecting = True
         try:
-            while self.ready.count and (self.rounds or self.more_rounds()):
-                self.rounds -= 1
-                count = self.ready.count
-                while count and self.ready.count:
-                    count -= 1
-                    handle = take(self.ready)
-                    if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
-                        show(handle)
-                    run_handle(handle)
-                    if self.unsent is not None:
-                        self.flush()
-                if self.is_stopping() or self.queue.cursor >= RANK:
-                    break
+            while count and self.ready.count:
+                count -= 1
+                handle = take(self.ready)
+                if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                    show(handle)
+                run_handle(handle)
+                if self.unsent is not None:
+                    self.flush()
         finally:
             self.collecting = collecting
             if self.unsent is not None:
                 self.flush()
-        return 0
+        return 1
 
     @cython.cfunc
     @cython.exceptval(check=False)

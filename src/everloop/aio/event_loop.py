@@ -8,12 +8,11 @@ watchers here.
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 import warnings
-from asyncio import coroutines, events
 from asyncio import SelectorEventLoop as StandardLoop
+from asyncio import coroutines, events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 

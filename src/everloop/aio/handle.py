@@ -31,9 +31,6 @@ from cython.cimports.everloop.sys.python import (
 from cython.cimports.everloop.watcher import ACTIVE, HIDDEN, adopt
 from cython.cimports.everloop.watchers.timer import Timer
 
-
-
-
 # Older Pythons do, newer ones in debug mode only.
 SHOWS_ARGUMENTS_ALWAYS = (
     "debug" not in inspect.signature(format_helpers._format_callback_source).parameters

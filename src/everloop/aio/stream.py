@@ -280,7 +280,10 @@ class StreamTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def give(
-        self, data: cython.pointer[cython.const[cython.char]], size: cython.Py_ssize_t, owner: object
+        self,
+        data: cython.pointer[cython.const[cython.char]],
+        size: cython.Py_ssize_t,
+        owner: object,
     ) -> cython.int:
         """Send data, collect it or keep it. owner: the bytes object that it is, or None."""
         if size == 0:
@@ -442,9 +445,7 @@ alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))
 @cython.exceptval(-1, check=False)
 def check_bytes(data: object) -> cython.int:
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(
-            f"data argument must be a bytes-like object, not {type(data).__name__!r}"
-        )
+        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
     return 0
 
 

@@ -184,9 +184,7 @@ class SSLTransport(sslproto._SSLProtocolTransport):
     def write(self, data):
         """Encrypt data, a bytes-like object, and send it as soon as the peer takes it."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"data: expecting a bytes-like instance, got {type(data).__name__}"
-            )
+            raise TypeError(f"data: expecting a bytes-like instance, got {type(data).__name__}")
         core: SSLCore = self._ssl_protocol
         if core is not None and data:
             core.write(data)

@@ -93,7 +93,9 @@ class SocketTransport(Collector):
         if self.fd < 0:
             return
         if not self.lost:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            warnings.warn(
+                f"unclosed transport {self!r}", ResourceWarning, stacklevel=1, source=self
+            )
         self.stop_watching()
         close_socket(self)
         detach(self)
