@@ -70,8 +70,8 @@ $(STAMPS)/package: $(STAMPS)/venv $(SOURCES) $(METADATA)
 	$(PIP) install --force-reinstall --no-deps .
 	@touch $@
 
-$(STAMPS)/test: $(STAMPS)/venv requirements/test.txt
-	$(PIP) install -r requirements/test.txt
+$(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.txt
+	$(PIP) install -r requirements/test.txt -r requirements/applications.txt
 	@touch $@
 
 $(STAMPS)/lint: $(STAMPS)/venv requirements/lint.txt requirements/test.txt

@@ -109,7 +109,7 @@ def test_random_starts_and_stops_keep_the_order(loop):
 
 def test_nothing_is_left_of_watchers_that_are_gone(loop):
     def of_everloop():
-        return sum(type(each).__module__.startswith("everloop") for each in gc.get_objects())
+        return sum(str(type(each).__module__).startswith("everloop") for each in gc.get_objects())
 
     def work():
         for kind in (loop.idle, loop.prepare, loop.check, loop.async_):

@@ -53,3 +53,5 @@ cdef class Core(Loop):
     cdef DatagramBatch take_batch(self)
     cdef object watch(self, dict table, int fd, int events, object callback, tuple args)
     cdef bint unwatch(self, dict table, int fd) except -1
+
+cdef int descriptor_of(object fd) except -1

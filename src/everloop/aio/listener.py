@@ -6,7 +6,7 @@ from asyncio.trsock import TransportSocket
 
 import cython
 from cython.cimports.everloop.aio.address import Address
-from cython.cimports.everloop.aio.core import Core
+from cython.cimports.everloop.aio.core import Core, descriptor_of
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
@@ -121,7 +121,7 @@ def new_listener(
     loop: Core, sock: object, factory: object, server: object, backlog: cython.int
 ) -> Listener:
     self: Listener = Listener.__new__(Listener)
-    prepare(self, loop, sock.fileno(), EV_READ)
+    prepare(self, loop, descriptor_of(sock), EV_READ)
     self.sock = sock
     self.factory = factory
     self.server = server

@@ -447,6 +447,7 @@ class SocketTransport(Collector):
             return closed_socket(self.family)
         if self.sock is None:
             self.sock = socket.socket(self.family, socket.SOCK_STREAM, fileno=self.fd)
+            self.sock.setblocking(False)
         return self.sock
 
     # What each kind does in its own way
