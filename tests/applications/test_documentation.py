@@ -50,7 +50,8 @@ SECTIONS = {
 }
 SERVERS = ["uvicorn", "aiohttp"]
 SUITES = [title for title, section in SECTIONS.items() if section.commands == ["pytest"]]
-PROGRAMS = [title for title in SECTIONS if title not in SERVERS + SUITES]
+PROSE = [title for title, section in SECTIONS.items() if not section.files]
+PROGRAMS = [title for title in SECTIONS if title not in SERVERS + SUITES + PROSE]
 
 
 @pytest.fixture(autouse=True)

@@ -199,8 +199,11 @@ class EventLoop(Core, StandardLoop):
         return transport
 
     def _child_ended(self, watcher, revents):
+        # Not at once: the end of a child has the highest priority, and would come before
+        # the first step of a task that is about to wait for it.
         watcher.stop()
-        watcher.data._process_exited(os.waitstatus_to_exitcode(watcher.rstatus))
+        returncode = os.waitstatus_to_exitcode(watcher.rstatus)
+        self.call_soon(watcher.data._process_exited, returncode)
 
     # Sockets
 

@@ -182,7 +182,9 @@ class SocketTransport(Collector):
     def set_protocol(self, protocol) -> None:
         """Tell another protocol from now on."""
         self.protocol = protocol
-        self.buffered = isinstance(protocol, BufferedProtocol)
+        self.buffered = isinstance(protocol, BufferedProtocol) or (
+            not hasattr(protocol, "data_received") and hasattr(protocol, "get_buffer")
+        )
         self.tls = protocol if isinstance(protocol, SSLCore) else None
 
     def get_extra_info(self, name, default=None):
