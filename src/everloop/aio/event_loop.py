@@ -8,6 +8,7 @@ watchers here.
 
 import asyncio
 import os
+import ssl
 import sys
 import threading
 import warnings
@@ -17,6 +18,7 @@ from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from everloop.aio.core import Core
+from everloop.aio.tls import FastSSLProtocol
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.errors import Error
 from everloop.loop import Loop
@@ -167,6 +169,56 @@ class EventLoop(Core, StandardLoop):
 
     def _handle_signal(self, watcher, revents):
         self.call_soon(watcher.data._run)
+
+    # TLS
+
+    async def start_tls(
+        self,
+        transport,
+        protocol,
+        sslcontext,
+        *,
+        server_side=False,
+        server_hostname=None,
+        ssl_handshake_timeout=None,
+        ssl_shutdown_timeout=None,
+    ):
+        """Go on with TLS on a transport; returns the transport to use from then on.
+
+        Raises TypeError for a transport or context that does not allow it, and what
+        makes the handshake fail.
+        """
+        if not isinstance(sslcontext, ssl.SSLContext):
+            raise TypeError(
+                f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
+            )
+        if not getattr(transport, "_start_tls_compatible", False):
+            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        waiter = self.create_future()
+        tls = FastSSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
+        )
+        # Nothing may reach the new protocol before its connection_made().
+        transport.pause_reading()
+        transport.set_protocol(tls)
+        begin = self.call_soon(tls.connection_made, transport)
+        resume = self.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            begin.cancel()
+            resume.cancel()
+            raise
+        return tls._app_transport
 
     # Subprocesses
 

@@ -25,6 +25,7 @@ cdef class SSLCore:
     cdef object read_some    # its methods, those of C
     cdef object write_some
     cdef object decrypted    # how many bytes of plain text wait in it
+    cdef bint held           # data is not handed on yet
     cdef bint partial        # it holds a part of a record
 
     cdef int take_in(self, char* data, Py_ssize_t count) except -1
@@ -33,3 +34,5 @@ cdef class SSLCore:
     cdef object read_record(self)
     cdef int send_outgoing(self) except -1
     cdef int write(self, object data) except -1
+
+cdef bint takes_buffer(object protocol) except -1

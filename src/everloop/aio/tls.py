@@ -5,6 +5,7 @@ compiled (SSLCore) takes records from the transport's buffer straight to OpenSSL
 asks OpenSSL for no more than it has, since to be told so costs an exception.
 """
 
+import asyncio
 import ssl
 from asyncio import sslproto
 from asyncio.sslproto import SSLProtocolState
@@ -13,6 +14,7 @@ import cython
 from cython.cimports.cpython.buffer import PyBUF_READ
 from cython.cimports.cpython.memoryview import PyMemoryView_FromMemory
 
+BufferedProtocol = asyncio.BufferedProtocol
 SSLProtocol = sslproto.SSLProtocol
 SSLAgainErrors = sslproto.SSLAgainErrors
 DO_HANDSHAKE = SSLProtocolState.DO_HANDSHAKE
@@ -52,7 +54,7 @@ class SSLCore:
 
     def _do_read(self):
         """Hand on what can be decrypted, and send what that led to."""
-        if self._state is not WRAPPED and self._state is not FLUSHING:
+        if self._state is not FLUSHING and (self._state is not WRAPPED or self.held):
             return
         try:
             if not self._app_reading_paused:
@@ -69,6 +71,14 @@ class SSLCore:
                 self._control_ssl_reading()
         except Exception as error:
             self._fatal_error(error, "Fatal error on SSL protocol")
+
+    def _hold(self):
+        """Hand nothing on until _go_on()."""
+        self.held = True
+
+    def _go_on(self):
+        self.held = False
+        self._do_read()
 
     def _process_outgoing(self):
         self.send_outgoing()
@@ -178,6 +188,15 @@ class SSLCore:
         return 0
 
 
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def takes_buffer(protocol: object) -> cython.bint:
+    """Whether a protocol is told of data as a BufferedProtocol is, whatever its class."""
+    if isinstance(protocol, BufferedProtocol):
+        return True
+    return not hasattr(protocol, "data_received") and hasattr(protocol, "get_buffer")
+
+
 class SSLTransport(sslproto._SSLProtocolTransport):
     """What the application's protocol writes to."""
 
@@ -196,9 +215,32 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
     # The buffer of the base is not needed: see get_buffer().
     max_size = 0
 
-    def __init__(self, *args, **kwargs):
-        SSLProtocol.__init__(self, *args, **kwargs)
+    def __init__(self, *args, call_connection_made=True, **kwargs):
+        SSLProtocol.__init__(self, *args, call_connection_made=call_connection_made, **kwargs)
         self._ssl_buffer_view = None
+        self.is_upgrade = not call_connection_made
+
+    def _set_app_protocol(self, app_protocol):
+        SSLProtocol._set_app_protocol(self, app_protocol)
+        if not self._app_protocol_is_buffer and takes_buffer(app_protocol):
+            self._app_protocol_get_buffer = app_protocol.get_buffer
+            self._app_protocol_buffer_updated = app_protocol.buffer_updated
+            self._app_protocol_is_buffer = True
+
+    def _wakeup_waiter(self, exc=None):
+        """The handshake is over. Who awaits start_tls() has its result before data comes."""
+        if self._waiter is not None and exc is None and self.is_upgrade:
+            self._hold()
+            SSLProtocol._wakeup_waiter(self)
+            self._loop.call_soon(self._go_on)
+        else:
+            SSLProtocol._wakeup_waiter(self, exc)
+
+    def _on_shutdown_complete(self, shutdown_exc):
+        """What the peer sent before it knew of the shutdown is no error."""
+        if getattr(shutdown_exc, "reason", None) == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
+            shutdown_exc = None
+        SSLProtocol._on_shutdown_complete(self, shutdown_exc)
 
     def _get_app_transport(self):
         if self._app_transport is None:

@@ -25,7 +25,7 @@ from cython.cimports.everloop.aio.address import address_object
 from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
-from cython.cimports.everloop.aio.tls import SSLCore
+from cython.cimports.everloop.aio.tls import SSLCore, takes_buffer
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.failures import propagate
 from cython.cimports.everloop.loop import OPEN
@@ -43,7 +43,6 @@ from cython.cimports.everloop.sys.socket import (
 )
 from cython.cimports.posix.unistd import close
 
-BufferedProtocol = asyncio.BufferedProtocol
 # From Python 3.13 on, servers know their transports.
 SERVER_KNOWS = Server._attach.__code__.co_argcount == 2
 
@@ -182,9 +181,7 @@ class SocketTransport(Collector):
     def set_protocol(self, protocol) -> None:
         """Tell another protocol from now on."""
         self.protocol = protocol
-        self.buffered = isinstance(protocol, BufferedProtocol) or (
-            not hasattr(protocol, "data_received") and hasattr(protocol, "get_buffer")
-        )
+        self.buffered = takes_buffer(protocol)
         self.tls = protocol if isinstance(protocol, SSLCore) else None
 
     def get_extra_info(self, name, default=None):
