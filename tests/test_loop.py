@@ -2,9 +2,11 @@
 
 import gc
 import math
+import operator
 import os
 import signal
 import threading
+import time
 import weakref
 
 import pytest
@@ -1208,3 +1210,18 @@ def test_callback_that_uses_the_loop_when_it_goes(loop):
     loop.callback = Old()
     loop.callback = Loop.invoke
     assert seen == [Loop.invoke]
+
+
+def test_threads_run_beside_a_loop_that_is_always_busy(loop):
+    """Even if all callbacks are of C, between which CPython hands the GIL to nobody."""
+
+    def end():
+        time.sleep(0.05)
+        loop.stop()
+
+    idle = loop.idle(operator.is_)
+    idle.start()
+    thread = threading.Thread(target=end)
+    thread.start()
+    loop.start()
+    thread.join()

@@ -79,6 +79,7 @@ from cython.cimports.libc.errno import EBADF
 from cython.cimports.posix.time import timespec
 
 from everloop.backends.registry import recommended_backends
+from everloop.breath import breathe
 from everloop.errors import Error
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
@@ -885,8 +886,11 @@ class Loop:
         Returns how many there were. A guess that turns out wrong is not repeated
         for a while, since it costs a system call.
         """
-        if self.eager < 2 or self.held >= 64:
+        if self.eager < 2:
             return 0
+        if self.held >= 64:
+            self.held = 0
+            give_way()
         ready: cython.int = self.kernel.poll(0, True)
         if ready == 0 and not self.kernel.woken:
             self.eager = -16
@@ -1118,8 +1122,7 @@ alias_method(Loop, "async", Loop.async_)
 @cython.exceptval(-1, check=False)
 def give_way() -> cython.int:
     """Let other threads and signal handlers run, which callbacks in C might never do."""
-    with cython.nogil:
-        pass
+    breathe()
     return PyErr_CheckSignals()
 
 
