@@ -194,3 +194,11 @@ def test_clock_changed_in_a_callback(loop, clock):
     later.start()
     assert loop.start() is False
     assert seen == [2.0, 4.0]
+
+
+def test_manual_clock_and_nan():
+    nan = float("nan")
+    clock = ManualClock()
+    for set_time in (ManualClock, clock.advance, clock.set_wall, lambda t: ManualClock(wall=t)):
+        with pytest.raises(ValueError, match="NaN"):
+            set_time(nan)

@@ -21,3 +21,4 @@ cdef class ManualClock(Clock):
     cdef nanoseconds _wall       # since 1970
 
 cdef nanoseconds from_seconds(double seconds) noexcept
+cdef int check_number(str name, double seconds) except -1

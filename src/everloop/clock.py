@@ -66,16 +66,19 @@ class ManualClock(Clock):
     a timer the loop moves the clock to the timer's time at once, after a look
     at the descriptors, so that hours of timers run in no time.
 
-    monotonic and wall are its first readings, in seconds.
+    monotonic and wall are its first readings, in seconds. Raises ValueError for NaN.
     """
 
     def __init__(self, monotonic: float = 1000.0, wall: float = 1_000_000_000.0):
+        check_number("monotonic", monotonic)
+        check_number("wall", wall)
         self.manual = True
         self._monotonic = from_seconds(monotonic)
         self._wall = from_seconds(wall)
 
     def advance(self, seconds: float) -> None:
         """Let time pass: both readings grow by that many seconds."""
+        check_number("seconds", seconds)
         step: nanoseconds = from_seconds(seconds)
         if step < 0:
             raise ValueError(f"seconds must not be negative, not {seconds!r}")
@@ -84,6 +87,7 @@ class ManualClock(Clock):
 
     def set_wall(self, wall: float) -> None:
         """Set the wall clock, as an administrator does; the monotonic one goes on."""
+        check_number("wall", wall)
         self._wall = from_seconds(wall)
 
     @cython.cfunc
@@ -106,6 +110,14 @@ class ManualClock(Clock):
         return timeout
 
 
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_number(name: str, seconds: cython.double) -> cython.int:
+    if isnan(seconds):
+        raise ValueError(f"{name} must be a number of seconds, not NaN")
+    return 0
+
+
 def time() -> float:
     """The wall-clock time now, in seconds since 1970."""
     now: timespec
@@ -119,8 +131,7 @@ def sleep(interval: cython.double) -> None:
     Other threads run meanwhile. Returns at once for 0 or less. Raises ValueError
     for NaN, and whatever a Python signal handler raises.
     """
-    if isnan(interval):
-        raise ValueError("interval must be a number of seconds, not NaN")
+    check_number("interval", interval)
     span: nanoseconds = from_seconds(interval)
     if span <= 0:
         return

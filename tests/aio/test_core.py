@@ -631,3 +631,9 @@ def test_a_call_of_a_descriptor_does_not_wait_for_the_next_event(loop, run, pair
         loop.remove_reader(one)
 
     run(main())
+
+
+def test_no_call_at_nan(loop):
+    for method in (loop.call_at, loop.call_later):
+        with pytest.raises(ValueError, match="NaN"):
+            method(float("nan"), print)

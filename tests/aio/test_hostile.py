@@ -237,8 +237,9 @@ def test_what_tls_takes_in_does_not_outlive_the_loop(run_hostile):
         loop.close()
         del loop, transport
         gc.collect()
+        ballast = bytearray(256 * 1024)
         try:
-            bytes(kept[0])
+            assert bytes(kept[0]) == b"x" * 1000
         except ValueError:
             pass
     """)
@@ -384,11 +385,6 @@ def test_accepted_connection_is_closed_once(run_hostile):
     run_hostile("""
         import tempfile, warnings
         warnings.simplefilter("ignore")
-        opened = []
-
-        class Opens(asyncio.Protocol):
-            def __del__(self):
-                opened.append(os.open("/", os.O_RDONLY))
 
         def refuse(name):
             raise ValueError(name)
@@ -396,14 +392,18 @@ def test_accepted_connection_is_closed_once(run_hostile):
         loop.set_exception_handler(lambda loop, context: None)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "server")
-            server = loop.run_until_complete(loop.create_unix_server(Opens, path))
+            server = loop.run_until_complete(loop.create_unix_server(asyncio.Protocol, path))
             client = socket.socket(socket.AF_UNIX)
             client.bind(os.path.join(folder, "client"))
             client.connect(path)
+            gc.disable()
             real, os.fsdecode = os.fsdecode, refuse
             run_for(0.05)
             os.fsdecode = real
-            os.fstat(opened[0])
+            opened = [os.open("/", os.O_RDONLY) for _ in range(5)]
+            gc.collect()
+            for each in opened:
+                os.fstat(each)
     """)
 
 

@@ -44,7 +44,7 @@ from cython.cimports.everloop.aio.ready import ReadyQueue
 from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
-from cython.cimports.everloop.clock import NANO, Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import NANO, Clock, check_number, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_READ,
     EV_WRITE,
@@ -118,7 +118,8 @@ class Core(Loop):
     def call_later(self, delay, callback, *args, context=None):
         """Call ``callback(*args)`` after delay seconds; never earlier.
 
-        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Not thread-safe.
+        Returns a TimerHandle. Raises RuntimeError if the loop is closed, ValueError for
+        NaN. Not thread-safe.
         """
         if delay is None:
             raise TypeError("delay must not be None")
@@ -127,7 +128,8 @@ class Core(Loop):
     def call_at(self, when, callback, *args, context=None):
         """Call ``callback(*args)`` when the loop's `time` is ``when``; never earlier.
 
-        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Not thread-safe.
+        Returns a TimerHandle. Raises RuntimeError if the loop is closed, ValueError for
+        NaN. Not thread-safe.
         """
         if when is None:
             raise TypeError("when cannot be None")
@@ -573,6 +575,7 @@ class Core(Loop):
         if self._debug:
             self._check_thread()
             self.check_call(callback, "call_at")
+        check_number("when", when)
         return new_timer_handle(self, when, callback, args, context)
 
     @cython.cfunc
