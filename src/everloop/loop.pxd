@@ -114,6 +114,7 @@ cdef class Loop:
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
     cdef int poll_eagerly(self) except -1
+    cdef bint hurries(self) noexcept
     cdef int wait_audited(self, nanoseconds timeout) except -1
     cdef int block(self, nanoseconds timeout) except -1
     cdef int audit(self) except -1

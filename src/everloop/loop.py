@@ -949,7 +949,7 @@ class Loop:
             # Signals that came while C code ran: the wait would not end for them. What
             # their handlers do does end it.
             PyErr_CheckSignals()
-            if self.signals_pending:
+            if self.hurries():
                 timeout = 0
             ready = self.kernel.poll(timeout, False)
         finally:
@@ -957,6 +957,12 @@ class Loop:
         if ready and self.eager < 2:
             self.eager += 1
         return ready
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def hurries(self) -> cython.bint:
+        """Whether something has come up since it was decided to wait."""
+        return self.signals_pending != 0
 
     @cython.cfunc
     @cython.exceptval(check=False)

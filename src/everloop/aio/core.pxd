@@ -14,6 +14,7 @@ cdef enum:
 
 cdef class Core(Loop):
     cdef ReadyQueue ready
+    cdef bint waking             # a call from elsewhere has ended the wait that is on
     cdef bint counted            # ready calls are, as a reference
     cdef Py_ssize_t ready_before # calls ready when the descriptors were last looked at, not made yet
     cdef int rounds              # of ready calls that may be made before the next look at the clock

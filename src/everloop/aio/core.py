@@ -107,11 +107,11 @@ class Core(Loop):
         if self._debug:
             self.check_call(callback, "call_soon_threadsafe")
         handle: Handle = new_handle(self, callback, args, context)
-        first: cython.bint = self.ready.count == 0
         if self.runs:
             hide(handle)
         append(self.ready, handle)
-        if first and self.alert:
+        if self.alert and not self.waking:
+            self.waking = True
             self.waker.wake_without_gil()
         return handle
 
@@ -334,6 +334,7 @@ class Core(Loop):
 
     def _run_until_stopped(self):
         """Pass after pass until stop(): what run_forever() does when all is set up."""
+        self.check_open()
         self.enter()
         self.references += 1
         # None before the first look at the descriptors, as asyncio has it.
@@ -355,11 +356,36 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def wait(self, timeout: nanoseconds) -> cython.int:
+        self.waking = False
         self.ready_before = self.ready.count
         self.rounds = 1
         self.rounds_granted = 1
         self.chunk = 0
         return Loop.wait(self, timeout)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def hurries(self) -> cython.bint:
+        return self.signals_pending != 0 or self.ready.count > 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hand_over_changes(self) -> cython.int:
+        """Before a wait, also one within a callback: send what the callback wrote."""
+        if self.unsent is not None:
+            self.flush()
+        return Loop.hand_over_changes(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_lanes(self, lowest: cython.int) -> cython.int:
+        """Watchers' callbacks, if within a callback of asyncio's, send what they write."""
+        collecting: cython.bint = self.collecting
+        self.collecting = False
+        try:
+            return Loop.invoke_lanes(self, lowest)
+        finally:
+            self.collecting = collecting
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -433,6 +459,8 @@ class Core(Loop):
                 if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
                     show(handle)
                 run_handle(handle)
+                if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                    show(handle)
                 if self.unsent is not None:
                     self.flush()
         finally:
@@ -479,6 +507,12 @@ class Core(Loop):
             self.collecting = True
             try:
                 cython.cast(ServedIo, watcher).serve(revents)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler(
+                    {"message": f"Exception in {watcher!r}", "exception": error}
+                )
             finally:
                 self.collecting = collecting
                 if self.unsent is not None:
@@ -586,14 +620,16 @@ class Core(Loop):
         if self.state != OPEN:
             self.check_usable()
         handle: Handle = new_handle(self, callback, args, None)
+        old: Handle
         io: CallbackIo = table.get(fd)
         if io is not None:
-            io.handle.cancel()
-            io.handle = handle
+            io.handle, old = handle, io.handle
+            old.cancel()
         else:
             io = new_callback_io(self, fd, events, handle)
             table[fd] = io
-        io.begin()
+        if table.get(fd) is io:
+            io.begin()
         return handle
 
     @cython.cfunc
@@ -615,6 +651,7 @@ def descriptor_of(fd: object) -> cython.int:
             fd = int(fd.fileno())
         except (AttributeError, TypeError, ValueError):
             raise ValueError(f"Invalid file object: {fd!r}") from None
-    if fd < 0:
-        raise ValueError(f"Invalid file descriptor: {fd}")
-    return fd
+    number: cython.int = fd
+    if number < 0:
+        raise ValueError(f"Invalid file descriptor: {number}")
+    return number

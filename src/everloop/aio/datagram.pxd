@@ -1,4 +1,5 @@
 from everloop.aio.core cimport Core
+from everloop.aio.datagram_batch cimport DatagramBatch
 from everloop.aio.transport cimport SocketTransport
 from everloop.sys.socket cimport sockaddr_storage
 
@@ -17,6 +18,7 @@ cdef class DatagramTransport(SocketTransport):
 
     cdef int receive_batch(self) except -1
     cdef int receive_one(self) except -1
+    cdef int keep_rest(self, DatagramBatch batch, int start, int count) except -1
     cdef int take(self, const char* data, Py_ssize_t size, sockaddr_storage* name, unsigned int length) except -1
     cdef int deliver(self, bytes piece, object address) except -1
     cdef int receiver_failed(self) except -1

@@ -17,12 +17,16 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.address import Address, address_object, fill_address
 from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.datagram_batch import BATCH, DatagramBatch
-from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
+from cython.cimports.everloop.aio.transport import (
+    SocketTransport,
+    enter,
+    name_of,
+    set_up,
+)
 from cython.cimports.everloop.failures import propagate
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_CopyCurrent,
-    PyContext_Enter,
     PyContext_Exit,
     alias_method,
     call_method_2,
@@ -114,9 +118,31 @@ class DatagramTransport(SocketTransport):
                     cython.address(batch.names[i]),
                     batch.messages[i].msg_hdr.msg_namelen,
                 )
+        except BaseException:
+            self.keep_rest(batch, i + 1, count)
+            raise
         finally:
             self.loop.batch = batch
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def keep_rest(self, batch: DatagramBatch, start: cython.int, count: cython.int) -> cython.int:
+        """The loop is interrupted: what else has come is handed over when it goes on."""
+        i: cython.int
+        for i in range(start, count):
+            self.held.append(
+                (
+                    PyBytes_FromStringAndSize(
+                        cython.cast(cython.p_char, batch.vectors[i].iov_base),
+                        batch.messages[i].msg_len,
+                    ),
+                    self.name(
+                        cython.address(batch.names[i]), batch.messages[i].msg_hdr.msg_namelen
+                    ),
+                )
+            )
+        return self.watch_reads()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -157,7 +183,7 @@ class DatagramTransport(SocketTransport):
     @cython.exceptval(-1, check=False)
     def watch_reads(self) -> cython.int:
         if self.held and not self.closing:
-            self.loop.soon(self._deliver_held, (), self.context)
+            self.loop.soon(self._deliver_held, (), self.context.copy())
             return 0
         return SocketTransport.watch_reads(self)
 
@@ -168,6 +194,7 @@ class DatagramTransport(SocketTransport):
             try:
                 self.protocol.datagram_received(piece, address)
             except (SystemExit, KeyboardInterrupt):
+                self.watch_reads()
                 raise
             except BaseException as error:
                 self.report("protocol.datagram_received() failed", error)
@@ -178,15 +205,18 @@ class DatagramTransport(SocketTransport):
     @cython.exceptval(-1, check=False)
     def deliver(self, piece: bytes, address: object) -> cython.int:
         method: object = "datagram_received"
-        if PyContext_Enter(self.context) < 0:
-            return self.protocol_failed("Fatal error: the transport's context is in use")
+        context: object = enter(self.context)
+        if context is None:
+            return self.receiver_failed()
+        # Owned here: the method may replace it.
+        protocol: object = self.protocol
         result: cython.pointer[PyObject] = call_method_2(
-            cython.cast(cython.pointer[PyObject], self.protocol),
+            cython.cast(cython.pointer[PyObject], protocol),
             cython.cast(cython.pointer[PyObject], method),
             cython.cast(cython.pointer[PyObject], piece),
             cython.cast(cython.pointer[PyObject], address),
         )
-        PyContext_Exit(self.context)
+        PyContext_Exit(context)
         if result == cython.NULL:
             return self.receiver_failed()
         Py_DECREF(result)
@@ -253,7 +283,7 @@ class DatagramTransport(SocketTransport):
     @cython.exceptval(-1, check=False)
     def tell_error(self, error: object) -> cython.int:
         try:
-            self.context.run(self.protocol.error_received, error)
+            self.ask(self.protocol.error_received, (error,))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as failure:
@@ -412,7 +442,11 @@ def resolved_name(family: cython.int, raw: bytes) -> object:
     host: str = socket.inet_ntop(family, raw[8:24])
     port: cython.int = int.from_bytes(raw[2:4], "big")
     flow: cython.int = int.from_bytes(raw[4:8], "big")
-    return (f"{host}%{socket.if_indextoname(scope)}", port, flow, scope)
+    try:
+        interface = socket.if_indextoname(scope)
+    except OSError:
+        interface = str(scope)
+    return (f"{host}%{interface}", port, flow, scope)
 
 
 @cython.cfunc

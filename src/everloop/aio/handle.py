@@ -39,6 +39,7 @@ SHOWS_ARGUMENTS_ALWAYS = (
 
 @cython.freelist(1024)
 @cython.no_gc_clear
+@cython.nonecheck(True)
 @cython.final
 @cython.cclass
 class Handle:
@@ -103,6 +104,7 @@ class Handle:
         return self.text or f"<{' '.join(describe('Handle', self))}>"
 
 
+@cython.nonecheck(True)
 @cython.final
 @cython.cclass
 class TimerHandle(Timer):
@@ -293,6 +295,8 @@ def run_shown(handle: Handle, shown: object) -> cython.int:
     """shown: what whoever asked for the call has got for it."""
     if handle.is_cancelled:
         return 0
+    if handle.loop is None:
+        raise TypeError("a Handle is made by call_soon() and the like")
     if handle.loop._debug:
         return run_timed(handle, shown)
     if call_in_context(handle.context, handle.callback, handle.args) < 0:

@@ -66,7 +66,7 @@ class Listener(ServedIo):
                 loop,
                 fd,
                 self.family,
-                self.context.run(self.factory),
+                self.context.copy().run(self.factory),
                 self.server,
                 self.context.copy(),
                 cython.address(peer),
@@ -104,7 +104,7 @@ class Listener(ServedIo):
     def resume(self):
         """Try again, unless the server has been closed meanwhile."""
         loop: Core = self.loop
-        if loop.listeners.get(self.fd) is self:
+        if loop is not None and loop.listeners.get(self.fd) is self:
             self.begin()
 
     @cython.cfunc

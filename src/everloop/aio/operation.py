@@ -58,8 +58,11 @@ class Operation(ServedIo):
             raise
         except BaseException as error:
             self.end()
-            future.set_exception(error)
+            if not future.done():
+                future.set_exception(error)
             return 0
+        if future.done():
+            return self.end()
         if result is not NotImplemented:
             self.end()
             future.set_result(result)
@@ -68,7 +71,7 @@ class Operation(ServedIo):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def refused(self, error: cython.int) -> cython.int:
-        if not self.future.done():
+        if self.future is not None and not self.future.done():
             self.future.set_exception(OSError(error, os.strerror(error)))
         return 0
 

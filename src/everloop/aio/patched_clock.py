@@ -4,7 +4,7 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.clock import Clock, from_seconds, nanoseconds
 from cython.cimports.everloop.failures import set_error
-from cython.cimports.everloop.sys.python import PyErr_WriteUnraisable
+from cython.cimports.everloop.sys.python import PyErr_SetInterrupt, PyErr_WriteUnraisable
 
 
 @cython.final
@@ -20,6 +20,9 @@ class PatchedClock(Clock):
     def monotonic(self) -> nanoseconds:
         try:
             self.latest = from_seconds(self.function())
+        except KeyboardInterrupt:
+            # Nothing can be raised from here: as if it came a moment later.
+            PyErr_SetInterrupt()
         except BaseException as error:
             set_error(error)
             PyErr_WriteUnraisable(cython.cast(cython.pointer[PyObject], self.function))

@@ -13,7 +13,7 @@ Invariants:
 
 import cython
 from cython.cimports.everloop.aio.handle import Handle
-from cython.cimports.everloop.aio.ready_inline import show
+from cython.cimports.everloop.aio.ready_inline import show, take
 
 
 @cython.no_gc_clear
@@ -26,13 +26,11 @@ class ReadyQueue:
     @cython.cfunc
     def clear(self) -> cython.void:
         """Drop all, link by link: a long chain must not end in one deep recursion."""
+        handle: Handle
         while self.count:
-            handle: Handle = self.first
-            self.first = handle.next
-            handle.next = None
-            self.count -= 1
+            # Out of the queue before it ends, which may run anything.
+            handle = take(self)
             show(handle)
-        self.last = None
 
     @cython.cfunc
     def rest(self) -> cython.void:

@@ -3,6 +3,7 @@
 import cython
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.handle import RANK
+from cython.cimports.everloop.loop import OPEN
 from cython.cimports.everloop.watcher import ACTIVE, HIDDEN, adopt
 from cython.cimports.everloop.watchers.io import Io
 
@@ -11,12 +12,19 @@ from cython.cimports.everloop.watchers.io import Io
 class ServedIo(Io):
     """The base of what waits for a descriptor: each kind says what it does then."""
 
+    def __init__(self, *args, **kwargs):
+        raise TypeError(f"{type(self).__name__} is made by the loop only")
+
+    def set(self, *args) -> None:
+        raise TypeError(f"{type(self).__name__} can't be set")
+
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def begin(self) -> cython.int:
         """Watch; nothing if it does."""
         if not self.flags & ACTIVE:
-            self.loop.check_open()
+            if self.loop.state != OPEN:
+                raise RuntimeError("Event loop is closed")
             self.loop.descriptors.link(self)
             self.loop.activate(self)
         return 0

@@ -27,6 +27,7 @@ cdef class StreamTransport(SocketTransport):
     cdef int send_some(self) noexcept
     cdef int write_failed(self) except -1
     cdef int shut_writes(self) except -1
+    cdef int give_up(self) except -1
 
 cdef StreamTransport new_stream(Core loop, object sock, object protocol, object waiter, object extra, object server)
 cdef StreamTransport accepted_stream(Core loop, int fd, int family, object protocol, object server, object context, Address* peer)

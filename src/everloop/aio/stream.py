@@ -18,12 +18,18 @@ from cython.cimports.cpython.bytes import (
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.address import Address, address_object
 from cython.cimports.everloop.aio.core import SCRATCH, Core
-from cython.cimports.everloop.aio.transport import SocketTransport, name_of, set_up
+from cython.cimports.everloop.aio.tls import SSLCore
+from cython.cimports.everloop.aio.transport import (
+    SocketTransport,
+    detach,
+    enter,
+    name_of,
+    set_up,
+)
 from cython.cimports.everloop.aio.write_buffer import VECTORS, WriteBuffer
 from cython.cimports.everloop.sys.python import (
     Py_REFCNT,
     PyContext_CopyCurrent,
-    PyContext_Enter,
     PyContext_Exit,
     alias_method,
     set_bytes_size,
@@ -93,7 +99,7 @@ class StreamTransport(SocketTransport):
         for piece in pieces:
             if piece:
                 self.keep(piece)
-        if (idle or self.collected) and self.buffer.size:
+        if (idle or self.collected) and self.kept():
             self.collect_or_send()
 
     def write_eof(self) -> None:
@@ -206,16 +212,19 @@ class StreamTransport(SocketTransport):
         count: cython.Py_ssize_t = recv(self.fd, scratch, SCRATCH, MSG_DONTWAIT)
         if count <= 0:
             return self.end_of_file() if count == 0 else self.read_failed()
-        if PyContext_Enter(self.context) < 0:
+        # Owned here: the protocol may be replaced meanwhile.
+        tls: SSLCore = self.tls
+        context: object = enter(self.context)
+        if context is None:
             return self.protocol_failed("Fatal error: the transport's context is in use")
         try:
-            self.tls.take_in(scratch, count)
+            tls.take_in(scratch, count)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
             return self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
         finally:
-            PyContext_Exit(self.context)
+            PyContext_Exit(context)
         return 0
 
     @cython.cfunc
@@ -224,7 +233,7 @@ class StreamTransport(SocketTransport):
         """Read into the buffer that the protocol gives."""
         view: Py_buffer
         try:
-            room: object = self.context.run(self.protocol.get_buffer, -1)
+            room: object = self.ask(self.protocol.get_buffer, (-1,))
             if not len(room):
                 raise RuntimeError("get_buffer() returned an empty buffer")
             PyObject_GetBuffer(room, cython.address(view), PyBUF_WRITABLE)
@@ -256,7 +265,7 @@ class StreamTransport(SocketTransport):
     def end_of_file(self) -> cython.int:
         """The peer has ended its direction; the protocol decides about the other one."""
         try:
-            keep_open: cython.bint = bool(self.context.run(self.protocol.eof_received))
+            keep_open: cython.bint = bool(self.ask(self.protocol.eof_received, ()))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -379,7 +388,8 @@ class StreamTransport(SocketTransport):
     def writable(self) -> cython.int:
         """The kernel takes more."""
         if self.lost or self.buffer is None:
-            self.writer.end()
+            if self.writer is not None:
+                self.writer.end()
             return 0
         if self.send_some() < 0:
             return self.write_failed()
@@ -416,6 +426,16 @@ class StreamTransport(SocketTransport):
         """Send the end of the stream. An error here will show when reading, too."""
         shutdown(self.fd, SHUT_WR)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def give_up(self) -> cython.int:
+        """Forget the descriptor, which somebody else closes."""
+        if self.sock is not None:
+            self.sock.detach()
+        self.loop.transports.pop(self.fd, None)
+        self.fd = -1
+        return detach(self)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -484,10 +504,15 @@ def accepted_stream(
     peer: cython.pointer[Address],
 ) -> StreamTransport:
     """A transport for a connection that a server has accepted. It owns fd."""
-    self: StreamTransport = made(loop, fd, family, protocol, server, context)
     name: object = address_object(cython.address(peer.storage), peer.length)
-    if name is NotImplemented:
-        name = name_of(self.socket_object().getpeername)
+    self: StreamTransport = made(loop, fd, family, protocol, server, context)
+    try:
+        if name is NotImplemented:
+            name = name_of(self.socket_object().getpeername)
+    except BaseException:
+        # The caller closes fd, once.
+        self.give_up()
+        raise
     self.extra["peername"] = name
     return self
 

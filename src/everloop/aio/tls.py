@@ -92,7 +92,10 @@ class SSLCore:
     @cython.exceptval(-1, check=False)
     def take_in(self, data: cython.p_char, count: cython.Py_ssize_t) -> cython.int:
         """Bytes from the network."""
-        self._incoming.write(PyMemoryView_FromMemory(data, count, PyBUF_READ))
+        if type(self._incoming) is ssl.MemoryBIO:
+            self._incoming.write(PyMemoryView_FromMemory(data, count, PyBUF_READ))
+        else:
+            self._incoming.write(data[:count])
         return self.go_on()
 
     @cython.cfunc

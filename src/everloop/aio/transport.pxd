@@ -44,6 +44,7 @@ cdef class SocketTransport(Collector):
     cdef int let_go_on(self) except -1
     cdef int tell_flow(self, str method) except -1
     cdef int tell(self, str method, object argument) noexcept
+    cdef object ask(self, object method, tuple arguments)
     cdef int protocol_failed(self, str message) except -1
     cdef int fail(self, object error, str message) except -1
     cdef int shut(self, object error) except -1
@@ -53,3 +54,5 @@ cdef class SocketTransport(Collector):
 
 cdef int set_up(SocketTransport self, Core loop, int fd, int family, object protocol, object server, object context) except -1
 cdef object name_of(object get_name)
+cdef object enter(object context)
+cdef int detach(SocketTransport self) except -1

@@ -33,6 +33,7 @@ from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_Enter,
     PyContext_Exit,
+    PyErr_Clear,
     call_method,
 )
 from cython.cimports.everloop.sys.socket import (
@@ -64,6 +65,8 @@ class TransportIo(ServedIo):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve(self, revents: cython.int) -> cython.int:
+        if self.transport is None:
+            return self.end()
         if self.extra == EV_READ:
             return self.transport.readable()
         return self.transport.writable()
@@ -71,6 +74,8 @@ class TransportIo(ServedIo):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def refused(self, error: cython.int) -> cython.int:
+        if self.transport is None:
+            return 0
         return self.transport.fail(
             OSError(error, os.strerror(error)), "Fatal error: the descriptor can't be watched"
         )
@@ -91,13 +96,15 @@ class SocketTransport(Collector):
     def __del__(self):
         if self.fd < 0:
             return
-        if not self.lost:
-            warnings.warn(
-                f"unclosed transport {self!r}", ResourceWarning, stacklevel=1, source=self
-            )
-        self.stop_watching()
-        close_socket(self)
-        detach(self)
+        try:
+            if not self.lost:
+                warnings.warn(
+                    f"unclosed transport {self!r}", ResourceWarning, stacklevel=1, source=self
+                )
+        finally:
+            self.stop_watching()
+            close_socket(self)
+            detach(self)
 
     # Reading
 
@@ -274,9 +281,10 @@ class SocketTransport(Collector):
                     "protocol": self.protocol,
                 }
             )
-        self.watch_reads()
-        if waiter is not None:
-            set_result_unless_cancelled(waiter, None)
+        finally:
+            self.watch_reads()
+            if waiter is not None:
+                set_result_unless_cancelled(waiter, None)
 
     def _connection_lost(self, error):
         """The last call to the protocol."""
@@ -363,18 +371,32 @@ class SocketTransport(Collector):
     @cython.exceptval(check=False)
     def tell(self, method: str, argument: object) -> cython.int:
         """Call protocol.method(argument) in its context; returns -1 with the exception set."""
-        if PyContext_Enter(self.context) < 0:
+        context: object = enter(self.context)
+        if context is None:
             return -1
+        # Owned here: the method may replace it.
+        protocol: object = self.protocol
         result: cython.pointer[PyObject] = call_method(
-            cython.cast(cython.pointer[PyObject], self.protocol),
+            cython.cast(cython.pointer[PyObject], protocol),
             cython.cast(cython.pointer[PyObject], method),
             cython.cast(cython.pointer[PyObject], argument),
         )
-        left: cython.int = PyContext_Exit(self.context)
+        left: cython.int = PyContext_Exit(context)
         if result == cython.NULL:
             return -1
         Py_DECREF(result)
         return left
+
+    @cython.cfunc
+    def ask(self, method: object, arguments: tuple) -> object:
+        """method(*arguments) in the protocol's context."""
+        context: object = enter(self.context)
+        if context is None:
+            return propagate()
+        try:
+            return method(*arguments)
+        finally:
+            PyContext_Exit(context)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -428,7 +450,8 @@ class SocketTransport(Collector):
             close_socket(self)
             return detach(self)
         self.loop.transports.pop(self.fd, None)
-        self.loop.soon(self._connection_lost, (error,), self.context)
+        # In a copy: the context itself may be entered further up, by a loop within.
+        self.loop.soon(self._connection_lost, (error,), self.context.copy())
         return 0
 
     @cython.cfunc
@@ -494,20 +517,33 @@ def set_up(
     context: object,
 ) -> cython.int:
     """What all kinds have in common, for a socket that is open."""
+    self.loop = loop
+    self.extra = {}
+    self.set_protocol(protocol)
     if server is not None:
         attach(self, server)
         self.server = server
-    self.loop = loop
-    self.extra = {}
     self.family = family
     self.context = context
-    self.set_protocol(protocol)
     self.reader = TransportIo.__new__(TransportIo)
     self.reader.transport = self
     prepare(self.reader, loop, fd, EV_READ)
     self.fd = fd
     loop.transports[fd] = weakref.ref(self)
     return 0
+
+
+@cython.cfunc
+def enter(context: object) -> object:
+    """Enter a context, or a copy if it is entered already, by a loop within a callback.
+
+    Returns the one to leave; None with the exception set if that can't be done.
+    """
+    if PyContext_Enter(context) == 0:
+        return context
+    PyErr_Clear()
+    context = context.copy()
+    return context if PyContext_Enter(context) == 0 else None
 
 
 @cython.cfunc

@@ -8,6 +8,8 @@ cdef extern from "Python.h":
     void PyErr_SetObject(PyObject* type, PyObject* value)
     PyObject* PyErr_Occurred()
     int PyErr_CheckSignals() except -1
+    void PyErr_Clear()
+    void PyErr_SetInterrupt()
     int PyObject_AsFileDescriptor(object file) except -1
     int PyObject_GenericSetAttr(PyObject* obj, PyObject* name, PyObject* value) except -1
     unsigned long PyThread_get_thread_ident()
