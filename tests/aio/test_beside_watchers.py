@@ -95,10 +95,20 @@ def test_idle_watchers_wait_for_the_calls(loop, noted, priority):
 def test_watchers_while_coroutines_wait(loop, run):
     async def main():
         future = loop.create_future()
-        timer = loop.timer(0.001, 0.001, lambda watcher, revents: seen.append(watcher.active))
-        periodic = loop.periodic(0, 0.005, lambda watcher, revents: future.set_result("done"))
-        with timer, periodic:
+        ticked = asyncio.Event()
+
+        def tick(watcher, revents):
+            seen.append(watcher.active)
+            ticked.set()
+
+        def end(watcher, revents):
+            watcher.stop()
+            future.set_result("done")
+
+        with loop.timer(0.001, 0.001, tick), loop.periodic(0, 0.005, end):
+            # Either may be the first: the wall clock may be about to reach its multiple.
             assert await future == "done"
+            await ticked.wait()
         return seen
 
     seen = []
