@@ -1,3 +1,5 @@
+from posix.time cimport clockid_t
+
 ctypedef long long nanoseconds
 
 cdef enum:
@@ -22,3 +24,4 @@ cdef class ManualClock(Clock):
 
 cdef nanoseconds from_seconds(double seconds) noexcept
 cdef int check_number(str name, double seconds) except -1
+cdef nanoseconds read_system_clock(clockid_t which) noexcept

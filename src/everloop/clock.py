@@ -13,6 +13,7 @@ from cython.cimports.posix.time import (
     CLOCK_MONOTONIC,
     CLOCK_REALTIME,
     clock_gettime,
+    clockid_t,
     nanosleep,
     timespec,
 )
@@ -33,6 +34,15 @@ def from_seconds(seconds: cython.double) -> nanoseconds:
     return whole
 
 
+@cython.cfunc
+@cython.exceptval(check=False)
+def read_system_clock(which: clockid_t) -> nanoseconds:
+    """clock_gettime(2)."""
+    now: timespec
+    clock_gettime(which, cython.address(now))
+    return now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
+
+
 @cython.cclass
 class Clock:
     """The system's clocks: CLOCK_MONOTONIC and CLOCK_REALTIME, clock_gettime(2)."""
@@ -40,16 +50,12 @@ class Clock:
     @cython.cfunc
     @cython.exceptval(check=False)
     def monotonic(self) -> nanoseconds:
-        now: timespec
-        clock_gettime(CLOCK_MONOTONIC, cython.address(now))
-        return now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
+        return read_system_clock(CLOCK_MONOTONIC)
 
     @cython.cfunc
     @cython.exceptval(check=False)
     def wall(self) -> nanoseconds:
-        now: timespec
-        clock_gettime(CLOCK_REALTIME, cython.address(now))
-        return now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
+        return read_system_clock(CLOCK_REALTIME)
 
     @cython.cfunc
     @cython.exceptval(check=False)

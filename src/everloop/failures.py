@@ -1,5 +1,6 @@
 """What becomes of an exception that leaves a callback."""
 
+import os
 import sys
 
 import cython
@@ -33,6 +34,12 @@ def callback_failed(loop: Loop, watcher: Watcher, callback: object) -> cython.in
         loop.breaking = EVBREAK_ALL
         raise
     return 0
+
+
+@cython.cfunc
+def system_error(number: cython.int) -> object:
+    """The OSError, of whichever kind, that stands for an errno."""
+    return OSError(number, os.strerror(number))
 
 
 @cython.cfunc

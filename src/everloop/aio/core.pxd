@@ -38,7 +38,7 @@ cdef class Core(Loop):
     cdef public object _task_factory
     cdef public double slow_callback_duration
 
-    cdef int check_usable(self) except -1
+    cdef int raise_closed(self) except -1
     cdef int check_call(self, object callback, str method) except -1
     cdef Handle soon(self, object callback, tuple args, object context)
     cdef int run_first_round(self) except -1

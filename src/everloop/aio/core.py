@@ -44,7 +44,13 @@ from cython.cimports.everloop.aio.ready import ReadyQueue
 from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
-from cython.cimports.everloop.clock import NANO, Clock, check_number, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import (
+    Clock,
+    check_number,
+    from_seconds,
+    nanoseconds,
+    read_system_clock,
+)
 from cython.cimports.everloop.constants import (
     EV_READ,
     EV_WRITE,
@@ -54,7 +60,7 @@ from cython.cimports.everloop.constants import (
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
-from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
+from cython.cimports.posix.time import CLOCK_MONOTONIC
 
 from everloop.aio.tls import FastSSLProtocol
 
@@ -91,7 +97,7 @@ class Core(Loop):
         Raises RuntimeError if the loop is closed. Not thread-safe.
         """
         if self.state != OPEN:
-            self.check_usable()
+            self.raise_closed()
         if self._debug:
             self._check_thread()
             self.check_call(callback, "call_soon")
@@ -103,13 +109,10 @@ class Core(Loop):
         Many calls before the loop wakes up cost one wake-up.
         """
         if self.state != OPEN:
-            self.check_usable()
+            self.raise_closed()
         if self._debug:
             self.check_call(callback, "call_soon_threadsafe")
-        handle: Handle = new_handle(self, callback, args, context)
-        if self.runs:
-            hide(handle)
-        append(self.ready, handle)
+        handle: Handle = self.soon(callback, args, context)
         if self.alert and not self.waking:
             self.waking = True
             self.waker.wake_without_gil()
@@ -157,7 +160,7 @@ class Core(Loop):
         closed. Not thread-safe.
         """
         if self.state != OPEN:
-            self.check_usable()
+            self.raise_closed()
         if self._task_factory is not None:
             return StandardLoop.create_task(self, coro, name=name, context=context, **options)
         task: object = Task(coro, loop=self, name=name, context=context, **options)
@@ -473,11 +476,10 @@ class Core(Loop):
     @cython.exceptval(check=False)
     def more_rounds(self) -> cython.int:
         """Grant some more rounds of calls before the next look at the descriptors, or none."""
-        now: timespec
         if self.rounds_granted >= MOST_ROUNDS:
             return 0
-        clock_gettime(CLOCK_MONOTONIC, cython.address(now))
-        time: nanoseconds = now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
+        # The system's time, even if the loop's own is patched.
+        time: nanoseconds = read_system_clock(CLOCK_MONOTONIC)
         if self.chunk == 0:
             self.rounds_began = time
             self.chunk = 1
@@ -492,32 +494,17 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
-        if type(watcher) is TimerHandle:
-            collecting: cython.bint = self.collecting
-            self.collecting = True
-            try:
-                run_timer(cython.cast(TimerHandle, watcher))
-            finally:
-                self.collecting = collecting
-                if self.unsent is not None:
-                    self.flush()
-            return 0
-        if isinstance(watcher, ServedIo):
-            collecting = self.collecting
-            self.collecting = True
-            try:
-                cython.cast(ServedIo, watcher).serve(revents)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self.call_exception_handler(
-                    {"message": f"Exception in {watcher!r}", "exception": error}
-                )
-            finally:
-                self.collecting = collecting
-                if self.unsent is not None:
-                    self.flush()
-            return 0
+        collecting: cython.bint = self.collecting
+        self.collecting = True
+        try:
+            if type(watcher) is TimerHandle:
+                return run_timer(cython.cast(TimerHandle, watcher))
+            if isinstance(watcher, ServedIo):
+                return serve_io(self, cython.cast(ServedIo, watcher), revents)
+        finally:
+            self.collecting = collecting
+            if self.unsent is not None:
+                self.flush()
         return Loop.serve(self, watcher, revents)
 
     @cython.cfunc
@@ -567,7 +554,7 @@ class Core(Loop):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def check_usable(self) -> cython.int:
+    def raise_closed(self) -> cython.int:
         raise RuntimeError("Event loop is closed")
 
     @cython.cfunc
@@ -605,7 +592,7 @@ class Core(Loop):
         self, when: cython.double, callback: object, args: tuple, context: object
     ) -> TimerHandle:
         if self.state != OPEN:
-            self.check_usable()
+            self.raise_closed()
         if self._debug:
             self._check_thread()
             self.check_call(callback, "call_at")
@@ -618,7 +605,7 @@ class Core(Loop):
     ) -> object:
         """Have a handle called when fd is ready; one that was there before is cancelled."""
         if self.state != OPEN:
-            self.check_usable()
+            self.raise_closed()
         handle: Handle = new_handle(self, callback, args, None)
         old: Handle
         io: CallbackIo = table.get(fd)
@@ -641,6 +628,19 @@ class Core(Loop):
         io.handle.cancel()
         io.end()
         return True
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def serve_io(loop: Core, io: ServedIo, revents: cython.int) -> cython.int:
+    """What waits for a descriptor must not end the loop by an error of its own."""
+    try:
+        io.serve(revents)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        loop.call_exception_handler({"message": f"Exception in {io!r}", "exception": error})
+    return 0
 
 
 @cython.cfunc

@@ -23,7 +23,6 @@ cdef class DatagramTransport(SocketTransport):
     cdef int deliver(self, bytes piece, object address) except -1
     cdef int receiver_failed(self) except -1
     cdef int tell_error(self, object error) except -1
-    cdef int report(self, str message, object error) except -1
     cdef object name(self, sockaddr_storage* name, unsigned int length)
     cdef object raw(self, object address)
     cdef int datagram_error(self, int error) except -1

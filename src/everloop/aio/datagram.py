@@ -4,7 +4,6 @@ Datagrams are received and sent in batches: recvmmsg(2), sendmmsg(2). What a cal
 sends goes out when it ends.
 """
 
-import os
 import socket
 
 import cython
@@ -19,17 +18,15 @@ from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.datagram_batch import BATCH, DatagramBatch
 from cython.cimports.everloop.aio.transport import (
     SocketTransport,
-    enter,
-    name_of,
+    as_bytes,
+    begin_with_socket,
+    check_bytes,
     set_up,
 )
-from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.failures import propagate, system_error
 from cython.cimports.everloop.sys.python import (
-    Py_DECREF,
     PyContext_CopyCurrent,
-    PyContext_Exit,
     alias_method,
-    call_method_2,
 )
 from cython.cimports.everloop.sys.socket import (
     AF_INET,
@@ -61,10 +58,7 @@ class DatagramTransport(SocketTransport):
         Errors go to the protocol's error_received(). Raises TypeError for what is not
         bytes-like, ValueError for an address that is not the connected one.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
-            )
+        check_bytes(data)
         if self.peer is not None:
             if addr is not None and addr != self.peer:
                 raise ValueError(f"Invalid address: must be None or {self.peer}")
@@ -72,7 +66,7 @@ class DatagramTransport(SocketTransport):
         if self.lost:
             self.lost_write()
             return
-        piece: bytes = data if type(data) is bytes else bytes(data)
+        piece: bytes = as_bytes(data)
         self.queue.append((piece, self.raw(addr), addr))
         self.size += PyBytes_GET_SIZE(piece) + HEADER
         if self.writer is not None and self.writer.active:
@@ -204,22 +198,9 @@ class DatagramTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def deliver(self, piece: bytes, address: object) -> cython.int:
-        method: object = "datagram_received"
-        context: object = enter(self.context)
-        if context is None:
+        second: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], address)
+        if self.tell("datagram_received", piece, second) < 0:
             return self.receiver_failed()
-        # Owned here: the method may replace it.
-        protocol: object = self.protocol
-        result: cython.pointer[PyObject] = call_method_2(
-            cython.cast(cython.pointer[PyObject], protocol),
-            cython.cast(cython.pointer[PyObject], method),
-            cython.cast(cython.pointer[PyObject], piece),
-            cython.cast(cython.pointer[PyObject], address),
-        )
-        PyContext_Exit(context)
-        if result == cython.NULL:
-            return self.receiver_failed()
-        Py_DECREF(result)
         return 0
 
     @cython.cfunc
@@ -277,7 +258,7 @@ class DatagramTransport(SocketTransport):
         """Tell the protocol of an error: with datagrams none is fatal."""
         if error == EAGAIN or error == EINTR or self.protocol is None:
             return 0
-        return self.tell_error(OSError(error, os.strerror(error)))
+        return self.tell_error(system_error(error))
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -288,20 +269,6 @@ class DatagramTransport(SocketTransport):
             raise
         except BaseException as failure:
             self.report("protocol.error_received() failed", failure)
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def report(self, message: str, error: object) -> cython.int:
-        """Of an exception that the protocol raised: the next datagram may fare better."""
-        self.loop.call_exception_handler(
-            {
-                "message": message,
-                "exception": error,
-                "transport": self,
-                "protocol": self.protocol,
-            }
-        )
         return 0
 
     # Sending
@@ -461,13 +428,8 @@ def new_datagram(
     self.names = {}
     self.raws = {}
     set_up(self, loop, sock.fileno(), sock.family, protocol, None, context)
-    self.sock = sock
-    if extra is not None:
-        self.extra.update(extra)
-    if "peername" not in self.extra:
-        self.extra["peername"] = name_of(sock.getpeername)
+    begin_with_socket(self, sock, extra, waiter)
     self.peer = peer
     if self.peer is None and self.extra["peername"]:
         self.peer = self.extra["peername"]
-    loop.soon(self._begin, (waiter,), context)
     return self

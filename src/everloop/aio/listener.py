@@ -1,6 +1,5 @@
 """Listener: accepts the connections of a listening socket."""
 
-import os
 from asyncio.constants import ACCEPT_RETRY_DELAY
 from asyncio.trsock import TransportSocket
 
@@ -10,6 +9,7 @@ from cython.cimports.everloop.aio.core import Core, descriptor_of
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
+from cython.cimports.everloop.failures import system_error
 from cython.cimports.everloop.sys.python import PyContext_CopyCurrent
 from cython.cimports.everloop.sys.socket import (
     SOCK_CLOEXEC,
@@ -91,7 +91,7 @@ class Listener(ServedIo):
             return 0
         if error == EINTR or error == ECONNABORTED:
             return 1
-        failure: object = OSError(error, os.strerror(error))
+        failure: object = system_error(error)
         if error in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
             # The connection stays in the queue: trying at once would be for ever.
             self.end()

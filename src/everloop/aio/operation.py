@@ -5,7 +5,6 @@ it, it waits in the loop with a future, and is tried again whenever the descript
 ready. Whoever awaits the future ends the operation, however that turns out.
 """
 
-import os
 import ssl
 
 import cython
@@ -18,6 +17,7 @@ from cython.cimports.cpython.buffer import (
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
 from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+from cython.cimports.everloop.failures import system_error
 from cython.cimports.everloop.sys.socket import (
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
@@ -72,7 +72,7 @@ class Operation(ServedIo):
     @cython.exceptval(-1, check=False)
     def refused(self, error: cython.int) -> cython.int:
         if self.future is not None and not self.future.done():
-            self.future.set_exception(OSError(error, os.strerror(error)))
+            self.future.set_exception(system_error(error))
         return 0
 
 
@@ -156,7 +156,7 @@ def not_yet() -> object:
     """After a call that failed: NotImplemented if it is worth waiting."""
     if errno == EAGAIN or errno == EINTR:
         return NotImplemented
-    raise OSError(errno, os.strerror(errno))
+    raise system_error(errno)
 
 
 @cython.cfunc

@@ -1,6 +1,5 @@
 """StreamTransport: a connected stream socket, TCP or Unix, as a protocol sees it."""
 
-import os
 from asyncio.constants import _SendfileMode as SendfileMode
 
 import cython
@@ -21,12 +20,16 @@ from cython.cimports.everloop.aio.core import SCRATCH, Core
 from cython.cimports.everloop.aio.tls import SSLCore
 from cython.cimports.everloop.aio.transport import (
     SocketTransport,
+    as_bytes,
+    begin_with_socket,
+    check_bytes,
     detach,
     enter,
     name_of,
     set_up,
 )
 from cython.cimports.everloop.aio.write_buffer import VECTORS, WriteBuffer
+from cython.cimports.everloop.failures import system_error
 from cython.cimports.everloop.sys.python import (
     Py_REFCNT,
     PyContext_CopyCurrent,
@@ -74,11 +77,10 @@ class StreamTransport(SocketTransport):
         RuntimeError after `write_eof`.
         """
         self.check_writable("write")
-        if type(data) is not bytes:
-            check_bytes(data)
         if type(data) is bytes:
             self.give(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
             return
+        check_bytes(data)
         view: Py_buffer
         PyObject_GetBuffer(data, cython.address(view), PyBUF_SIMPLE)
         try:
@@ -95,7 +97,7 @@ class StreamTransport(SocketTransport):
         if self.lost:
             self.lost_write()
             return
-        idle: cython.bint = self.buffer is None or self.buffer.size == 0
+        idle: cython.bint = self.kept() == 0
         for piece in pieces:
             if piece:
                 self.keep(piece)
@@ -108,7 +110,7 @@ class StreamTransport(SocketTransport):
             return
         self.send_collected()
         self.eof = True
-        if not self.closing and (self.buffer is None or self.buffer.size == 0):
+        if not self.closing and self.kept() == 0:
             self.shut_writes()
 
     def can_write_eof(self) -> bool:
@@ -134,7 +136,7 @@ class StreamTransport(SocketTransport):
             raise RuntimeError("Empty waiter is already set")
         self.send_collected()
         self.empty_waiter = self.loop.create_future()
-        if self.buffer is None or self.buffer.size == 0:
+        if self.kept() == 0:
             self.empty_waiter.set_result(None)
         return self.empty_waiter
 
@@ -258,7 +260,7 @@ class StreamTransport(SocketTransport):
     def read_failed(self) -> cython.int:
         if errno == EAGAIN or errno == EINTR:
             return 0
-        return self.fail(OSError(errno, os.strerror(errno)), "Fatal read error on socket transport")
+        return self.fail(system_error(errno), "Fatal read error on socket transport")
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -299,9 +301,10 @@ class StreamTransport(SocketTransport):
             return 0
         if self.lost:
             return self.lost_write()
-        kept: cython.Py_ssize_t = self.buffer.size if self.buffer is not None else 0
+        idle: cython.bint = self.kept() == 0
+        at_once: cython.bint = idle and (size >= COLLECT or not self.loop.collecting)
         done: cython.Py_ssize_t = 0
-        if kept == 0 and (size >= COLLECT or not self.loop.collecting):
+        if at_once:
             done = send(self.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if done == size:
                 return 0
@@ -313,10 +316,10 @@ class StreamTransport(SocketTransport):
             self.keep(owner)
         else:
             self.keep(PyBytes_FromStringAndSize(data + done, size - done))
-        if kept == 0 and (size >= COLLECT or not self.loop.collecting):
+        if at_once:
             self.watch_writes()
             return self.hold_back()
-        if self.collected or kept == 0:
+        if idle or self.collected:
             return self.collect_or_send()
         return self.hold_back()
 
@@ -344,7 +347,7 @@ class StreamTransport(SocketTransport):
         if not self.collected:
             return 0
         self.collected = False
-        if self.lost or self.buffer is None or self.buffer.size == 0:
+        if self.lost or self.kept() == 0:
             return 0
         if self.send_some() < 0:
             return self.write_failed()
@@ -410,11 +413,10 @@ class StreamTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def write_failed(self) -> cython.int:
-        error: object = OSError(errno, os.strerror(errno))
+        error: object = system_error(errno)
         if self.writer is not None:
             self.writer.end()
-        if self.buffer is not None:
-            self.buffer.clear()
+        self.drop()
         self.fail(error, "Fatal write error on socket transport")
         if self.empty_waiter is not None and not self.empty_waiter.done():
             self.empty_waiter.set_exception(error)
@@ -462,34 +464,13 @@ alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def check_bytes(data: object) -> cython.int:
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
-    return 0
-
-
-@cython.cfunc
-def as_bytes(data: object) -> bytes:
-    if type(data) is bytes:
-        return data
-    check_bytes(data)
-    return bytes(data)
-
-
-@cython.cfunc
 def new_stream(
     loop: Core, sock: object, protocol: object, waiter: object, extra: object, server: object
 ) -> StreamTransport:
     """A transport for a connected socket, which starts in the next round of the loop."""
     context: object = PyContext_CopyCurrent()
     self: StreamTransport = made(loop, sock.fileno(), sock.family, protocol, server, context)
-    self.sock = sock
-    if extra is not None:
-        self.extra.update(extra)
-    if "peername" not in self.extra:
-        self.extra["peername"] = name_of(sock.getpeername)
-    loop.soon(self._begin, (waiter,), context)
+    begin_with_socket(self, sock, extra, waiter)
     return self
 
 

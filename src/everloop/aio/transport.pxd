@@ -1,3 +1,4 @@
+from cpython.object cimport PyObject
 from everloop.aio.collector cimport Collector
 from everloop.aio.core cimport Core
 from everloop.aio.served_io cimport ServedIo
@@ -43,10 +44,11 @@ cdef class SocketTransport(Collector):
     cdef int hold_back(self) except -1
     cdef int let_go_on(self) except -1
     cdef int tell_flow(self, str method) except -1
-    cdef int tell(self, str method, object argument) noexcept
+    cdef int tell(self, str method, object argument, PyObject* second=*) noexcept
     cdef object ask(self, object method, tuple arguments)
     cdef int protocol_failed(self, str message) except -1
     cdef int fail(self, object error, str message) except -1
+    cdef int report(self, str message, object error) except -1
     cdef int shut(self, object error) except -1
     cdef int lose(self, object error) except -1
     cdef int lost_write(self) except -1
@@ -54,5 +56,8 @@ cdef class SocketTransport(Collector):
 
 cdef int set_up(SocketTransport self, Core loop, int fd, int family, object protocol, object server, object context) except -1
 cdef object name_of(object get_name)
+cdef int begin_with_socket(SocketTransport self, object sock, object extra, object waiter) except -1
+cdef int check_bytes(object data) except -1
+cdef bytes as_bytes(object data)
 cdef object enter(object context)
 cdef int detach(SocketTransport self) except -1

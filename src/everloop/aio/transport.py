@@ -9,7 +9,6 @@ is closed with a ResourceWarning.
 """
 
 import asyncio
-import os
 import socket
 import warnings
 import weakref
@@ -27,7 +26,7 @@ from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.tls import SSLCore, takes_buffer
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.failures import propagate, system_error
 from cython.cimports.everloop.loop import OPEN
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
@@ -77,7 +76,7 @@ class TransportIo(ServedIo):
         if self.transport is None:
             return 0
         return self.transport.fail(
-            OSError(error, os.strerror(error)), "Fatal error: the descriptor can't be watched"
+            system_error(error), "Fatal error: the descriptor can't be watched"
         )
 
 
@@ -273,14 +272,7 @@ class SocketTransport(Collector):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.loop.call_exception_handler(
-                {
-                    "message": "Fatal error: protocol.connection_made() call failed.",
-                    "exception": error,
-                    "transport": self,
-                    "protocol": self.protocol,
-                }
-            )
+            self.report("Fatal error: protocol.connection_made() call failed.", error)
         finally:
             self.watch_reads()
             if waiter is not None:
@@ -357,20 +349,18 @@ class SocketTransport(Collector):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.loop.call_exception_handler(
-                {
-                    "message": f"protocol.{method}() failed",
-                    "exception": error,
-                    "transport": self,
-                    "protocol": self.protocol,
-                }
-            )
+            self.report(f"protocol.{method}() failed", error)
         return 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def tell(self, method: str, argument: object) -> cython.int:
-        """Call protocol.method(argument) in its context; returns -1 with the exception set."""
+    def tell(
+        self, method: str, argument: object, second: cython.pointer[PyObject] = cython.NULL
+    ) -> cython.int:
+        """Call protocol.method(argument) in its context; returns -1 with the exception set.
+
+        second: another argument, or NULL.
+        """
         context: object = enter(self.context)
         if context is None:
             return -1
@@ -380,6 +370,7 @@ class SocketTransport(Collector):
             cython.cast(cython.pointer[PyObject], protocol),
             cython.cast(cython.pointer[PyObject], method),
             cython.cast(cython.pointer[PyObject], argument),
+            second,
         )
         left: cython.int = PyContext_Exit(context)
         if result == cython.NULL:
@@ -418,15 +409,22 @@ class SocketTransport(Collector):
             if self.loop._debug:
                 logger.debug("%r: %s", self, message, exc_info=error)
         else:
-            self.loop.call_exception_handler(
-                {
-                    "message": message,
-                    "exception": error,
-                    "transport": self,
-                    "protocol": self.protocol,
-                }
-            )
+            self.report(message, error)
         return self.shut(error)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report(self, message: str, error: object) -> cython.int:
+        """Tell the loop's exception handler of an exception, with what it concerns."""
+        self.loop.call_exception_handler(
+            {
+                "message": message,
+                "exception": error,
+                "transport": self,
+                "protocol": self.protocol,
+            }
+        )
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -531,6 +529,37 @@ def set_up(
     self.fd = fd
     loop.transports[fd] = weakref.ref(self)
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def begin_with_socket(
+    self: SocketTransport, sock: object, extra: object, waiter: object
+) -> cython.int:
+    """Own a socket object, and start in the next round of the loop."""
+    self.sock = sock
+    if extra is not None:
+        self.extra.update(extra)
+    if "peername" not in self.extra:
+        self.extra["peername"] = name_of(sock.getpeername)
+    self.loop.soon(self._begin, (waiter,), self.context)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_bytes(data: object) -> cython.int:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
+    return 0
+
+
+@cython.cfunc
+def as_bytes(data: object) -> bytes:
+    if type(data) is bytes:
+        return data
+    check_bytes(data)
+    return bytes(data)
 
 
 @cython.cfunc

@@ -89,31 +89,16 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* object.method(argument) */
+    /* object.method(one), or object.method(one, two) if two is not NULL */
     static inline PyObject *everloop_call_method(
-        PyObject *object, PyObject *name, PyObject *argument)
-    {
-        PyObject *arguments[3] = {NULL, object, argument};
-        return PyObject_VectorcallMethod(
-            name, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-    """
-    PyObject* call_method "everloop_call_method"(
-        PyObject* object, PyObject* name, PyObject* argument
-    ) noexcept
-
-cdef extern from *:
-    """
-    /* object.method(one, two) */
-    static inline PyObject *everloop_call_method_2(
         PyObject *object, PyObject *name, PyObject *one, PyObject *two)
     {
         PyObject *arguments[4] = {NULL, object, one, two};
         return PyObject_VectorcallMethod(
-            name, arguments + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+            name, arguments + 1, (two ? 3 : 2) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
     """
-    PyObject* call_method_2 "everloop_call_method_2"(
+    PyObject* call_method "everloop_call_method"(
         PyObject* object, PyObject* name, PyObject* one, PyObject* two
     ) noexcept
 
