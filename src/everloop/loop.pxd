@@ -113,6 +113,7 @@ cdef class Loop:
     cdef int invoke_lanes(self, int lowest) except -1
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
+    cdef int look(self) except -1
     cdef int poll_eagerly(self) except -1
     cdef bint hurries(self) noexcept
     cdef int wait_audited(self, nanoseconds timeout) except -1

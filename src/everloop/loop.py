@@ -722,7 +722,7 @@ class Loop:
         self.passes += 1
         if timeout == 0 and self.held < 64:
             self.held += 1
-            self.kernel.poll(0, True)
+            self.look()
         elif not self.poll_eagerly():
             self.wait_audited(timeout)
         if self.kernel.woken:
@@ -877,6 +877,15 @@ class Loop:
         return 0
 
     # Waiting
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def look(self) -> cython.int:
+        """Ask the kernel without waiting, if it can have anything to say."""
+        if self.descriptors.linked:
+            return self.kernel.poll(0, True)
+        self.kernel.woken = False
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -39,7 +39,7 @@ def test_ready_calls_have_priority_0(loop, noted):
 
 
 def test_events_that_calls_feed(loop, noted):
-    """Those of priority 0 and above come before the calls that are asked for, others after."""
+    """They belong to the turn; calls that are asked for in it are made in the next."""
     seen, note = noted
     watchers = [Check(loop, note(priority), None, priority) for priority in PRIORITIES]
 
@@ -51,7 +51,7 @@ def test_events_that_calls_feed(loop, noted):
     loop.call_soon(feed)
     loop.call_later(0.01, loop.stop)
     loop.run_forever()
-    assert seen == [2, 1, 0, "ready", -1, -2]
+    assert seen == [2, 1, 0, -1, -2, "ready"]
 
 
 def test_timers_and_readers_of_asyncio_have_priority_0(loop, noted):

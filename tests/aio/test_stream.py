@@ -293,7 +293,7 @@ def test_writelines(run):
 
 
 def test_order_of_all_kinds_of_writing(run):
-    """Small and big, in one callback and in several, collected or not."""
+    """Small and big, in one callback and in several, sent at once or kept."""
 
     async def main():
         random.seed(5)
@@ -317,24 +317,6 @@ def test_order_of_all_kinds_of_writing(run):
                     await asyncio.sleep(0)
             here.transport.write_eof()
             assert await reading == data
-
-    run(main())
-
-
-def test_writes_of_one_callback_are_sent_together(run):
-    """Seen by a peer that reads packets: what is sent together arrives together."""
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        async with connection(make_pair=unix_pair) as here:
-            # A peek right after each write finds nothing; at the end of the callback all is there.
-            for i in range(10):
-                here.transport.write(b"%d" % i)
-            with pytest.raises(BlockingIOError):
-                here.peer.recv(100, socket.MSG_PEEK)
-            await asyncio.sleep(0)
-            assert here.peer.recv(100) == b"0123456789"
-            await loop.run_in_executor(None, int)
 
     run(main())
 

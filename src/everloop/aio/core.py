@@ -1,13 +1,11 @@
 """Core: the compiled part of EventLoop, on the phases of Loop.
 
-What asyncio calls has priority 0. In the phase of pending events come, in this order:
-watchers of a higher priority; the calls that were ready before the loop looked at its
-descriptors; watchers of priority 0, and what waits for descriptors and timers; the
-calls that all those made ready; watchers of a lower priority.
-
-A round is what was ready when it began. While calls are ready the loop does not wait,
-and it looks at its descriptors and timers after one round, or a few more as long as
-they are quick: neither side can starve the other.
+What asyncio calls has priority 0. A pass makes, in this order, as asyncio's loop does:
+watchers' calls of a higher priority; the calls that were ready when the look at the
+descriptors ended; what descriptors brought, in the kernel's order, with the watchers of
+priority 0; timers; watchers of a lower priority. What those make ready is called in the
+next pass, after another look: neither side can starve the other. The look is left out
+where nothing is watched.
 """
 
 import asyncio
@@ -19,7 +17,6 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
-from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.datagram import new_datagram
 from cython.cimports.everloop.aio.datagram_batch import DatagramBatch
 from cython.cimports.everloop.aio.handle import (
@@ -31,6 +28,7 @@ from cython.cimports.everloop.aio.handle import (
     run_handle,
     run_timer,
 )
+from cython.cimports.everloop.aio.kernel_order import put_in_order
 from cython.cimports.everloop.aio.listener import Listener, new_listener
 from cython.cimports.everloop.aio.operation import (
     Accept,
@@ -44,13 +42,7 @@ from cython.cimports.everloop.aio.ready import ReadyQueue
 from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
-from cython.cimports.everloop.clock import (
-    Clock,
-    check_number,
-    from_seconds,
-    nanoseconds,
-    read_system_clock,
-)
+from cython.cimports.everloop.clock import Clock, check_number, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_READ,
     EV_WRITE,
@@ -60,7 +52,6 @@ from cython.cimports.everloop.constants import (
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
-from cython.cimports.posix.time import CLOCK_MONOTONIC
 
 from everloop.aio.tls import FastSSLProtocol
 
@@ -75,6 +66,7 @@ class Core(Loop):
 
     def __cinit__(self, *args, **kwargs):
         self.ready = ReadyQueue()
+        self.due = []
         self.readers = {}
         self.writers = {}
         self.listeners = {}
@@ -286,6 +278,7 @@ class Core(Loop):
         """Drop what a closed loop will not call any more."""
         self.counted = False
         self.ready.clear()
+        self.due.clear()
         self.readers.clear()
         self.writers.clear()
         self.listeners.clear()
@@ -340,9 +333,6 @@ class Core(Loop):
         self.check_open()
         self.enter()
         self.references += 1
-        # None before the first look at the descriptors, as asyncio has it.
-        self.rounds = 0
-        self.rounds_granted = MOST_ROUNDS
         try:
             self.run(EVRUN_NOWAIT if self._stopping else 0)
         finally:
@@ -354,41 +344,23 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def blocking_time(self, flags: cython.int) -> nanoseconds:
-        return 0 if self.ready.count else Loop.blocking_time(self, flags)
+        return 0 if self.ready.count or self.due else Loop.blocking_time(self, flags)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def wait(self, timeout: nanoseconds) -> cython.int:
         self.waking = False
+        before: cython.uint = self.queue.lanes[RANK].count
+        Loop.wait(self, timeout)
         self.ready_before = self.ready.count
-        self.rounds = 1
-        self.rounds_granted = 1
-        self.chunk = 0
-        return Loop.wait(self, timeout)
+        if self.queue.lanes[RANK].count > before + 1:
+            put_in_order(self.queue, RANK, before)
+        return 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
     def hurries(self) -> cython.bint:
         return self.signals_pending != 0 or self.ready.count > 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def hand_over_changes(self) -> cython.int:
-        """Before a wait, also one within a callback: send what the callback wrote."""
-        if self.unsent is not None:
-            self.flush()
-        return Loop.hand_over_changes(self)
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def invoke_lanes(self, lowest: cython.int) -> cython.int:
-        """Watchers' callbacks, if within a callback of asyncio's, send what they write."""
-        collecting: cython.bint = self.collecting
-        self.collecting = False
-        try:
-            return Loop.invoke_lanes(self, lowest)
-        finally:
-            self.collecting = collecting
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -398,35 +370,15 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def invoke_pending(self) -> cython.int:
-        made_calls: cython.bint = False
         if self.ready_before:
             self.invoke_lanes(RANK + 1)
-            made_calls = self.run_first_round()
-        while True:
-            if self.queue.cursor >= RANK:
-                self.invoke_lanes(RANK)
-            if self.ready.count and not (made_calls and self.is_stopping()):
-                self.run_ready()
-                made_calls = True
-            if self.queue.cursor < RANK:
-                break
-        if self.queue.cursor >= 0:
-            self.invoke_lanes(0)
+            self.run_round()
+        while self.queue.cursor >= RANK or self.due:
+            self.invoke_lanes(RANK)
+            self.run_due()
+        self.invoke_lanes(0)
         self.count_ready()
         return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def run_first_round(self) -> cython.int:
-        """Make the calls that were ready before the descriptors were looked at."""
-        count: cython.Py_ssize_t = self.ready_before
-        self.ready_before = 0
-        return self.run_round(count)
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def is_stopping(self) -> cython.bint:
-        return self.breaking != EVBREAK_CANCEL or self._stopping
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -438,73 +390,48 @@ class Core(Loop):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def run_ready(self) -> cython.int:
-        """Make the calls that are ready, and those that they make ready."""
-        while self.ready.count and (self.rounds or self.more_rounds()):
-            self.rounds -= 1
-            self.run_round(self.ready.count)
-            if self.is_stopping() or self.queue.cursor >= RANK:
-                break
+    def run_round(self) -> cython.int:
+        """Make the calls that were ready when the look at the descriptors ended."""
+        handle: Handle
+        count: cython.Py_ssize_t = self.ready_before
+        self.ready_before = 0
+        self.audit_owed = True
+        while count and self.ready.count:
+            count -= 1
+            handle = take(self.ready)
+            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                show(handle)
+            run_handle(handle)
+            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                show(handle)
         return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def run_round(self, count: cython.Py_ssize_t) -> cython.int:
-        """Make the first count of the calls that are ready; returns 1."""
-        handle: Handle
-        collecting: cython.bint = self.collecting
-        self.audit_owed = True
-        self.collecting = True
+    def run_due(self) -> cython.int:
+        """Make the calls whose time has come."""
+        due: list = self.due
+        made: cython.Py_ssize_t = 0
+        if not due:
+            return 0
+        self.due = []
         try:
-            while count and self.ready.count:
-                count -= 1
-                handle = take(self.ready)
-                if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
-                    show(handle)
-                run_handle(handle)
-                if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
-                    show(handle)
-                if self.unsent is not None:
-                    self.flush()
+            while made < len(due):
+                made += 1
+                run_timer(due[made - 1])
         finally:
-            self.collecting = collecting
-            if self.unsent is not None:
-                self.flush()
-        return 1
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def more_rounds(self) -> cython.int:
-        """Grant some more rounds of calls before the next look at the descriptors, or none."""
-        if self.rounds_granted >= MOST_ROUNDS:
-            return 0
-        # The system's time, even if the loop's own is patched.
-        time: nanoseconds = read_system_clock(CLOCK_MONOTONIC)
-        if self.chunk == 0:
-            self.rounds_began = time
-            self.chunk = 1
-        elif time - self.rounds_began >= QUICK:
-            return 0
-        else:
-            self.chunk = min(self.chunk * 2, CHUNK)
-        self.rounds = self.chunk
-        self.rounds_granted += self.chunk
-        return self.rounds
+            if made < len(due):
+                self.due = due[made:] + self.due
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
-        collecting: cython.bint = self.collecting
-        self.collecting = True
-        try:
-            if type(watcher) is TimerHandle:
-                return run_timer(cython.cast(TimerHandle, watcher))
-            if isinstance(watcher, ServedIo):
-                return serve_io(self, cython.cast(ServedIo, watcher), revents)
-        finally:
-            self.collecting = collecting
-            if self.unsent is not None:
-                self.flush()
+        if type(watcher) is TimerHandle:
+            self.due.append(watcher)
+            return 0
+        if isinstance(watcher, ServedIo):
+            return serve_io(self, cython.cast(ServedIo, watcher), revents)
         return Loop.serve(self, watcher, revents)
 
     @cython.cfunc
@@ -521,27 +448,6 @@ class Core(Loop):
         except OSError as failure:
             self.call_exception_handler({"message": "A watcher was stopped", "exception": failure})
         return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def flush(self) -> cython.int:
-        """Send what the callback that has just ended wrote."""
-        collector: Collector
-        while self.unsent is not None:
-            collector = self.unsent
-            self.unsent = collector.next_collector
-            collector.next_collector = None
-            collector.chained = False
-            collector.send_collected()
-        return 0
-
-    @cython.cfunc
-    def collect(self, collector: Collector) -> cython.void:
-        """Have flush() call the collector, once."""
-        if not collector.chained:
-            collector.chained = True
-            collector.next_collector = self.unsent
-            self.unsent = collector
 
     @cython.cfunc
     def take_batch(self) -> DatagramBatch:

@@ -12,20 +12,23 @@ cdef class DatagramTransport(SocketTransport):
     cdef list queue          # (bytes, address in the kernel's form or None, address) to go
     cdef Py_ssize_t head     # how many of them are done
     cdef Py_ssize_t size     # bytes in the queue, headers included
-    cdef list held           # received, but not handed over since the protocol paused
+    cdef list held           # received, but not handed over: other calls come first, or a pause
     cdef dict names          # address in the kernel's form: as the socket module has it
     cdef dict raws           # the reverse
 
     cdef int receive_batch(self) except -1
     cdef int receive_one(self) except -1
-    cdef int keep_rest(self, DatagramBatch batch, int start, int count) except -1
+    cdef int hold_rest(self, DatagramBatch batch, int start, int count) except -1
     cdef int take(self, const char* data, Py_ssize_t size, sockaddr_storage* name, unsigned int length) except -1
+    cdef int hold(self, const char* data, Py_ssize_t size, sockaddr_storage* name, unsigned int length) except -1
+    cdef int deliver_later(self) except -1
     cdef int deliver(self, bytes piece, object address) except -1
     cdef int receiver_failed(self) except -1
     cdef int tell_error(self, object error) except -1
     cdef object name(self, sockaddr_storage* name, unsigned int length)
     cdef object raw(self, object address)
     cdef int datagram_error(self, int error) except -1
+    cdef int send_one(self, bytes data, object raw, object address) except -1
     cdef int send_queue(self) except -1
     cdef int send_batch(self) except -2
     cdef int send_named(self, object data, object address) except -1

@@ -1,7 +1,11 @@
 """DatagramTransport: a datagram socket, as a protocol sees it.
 
-Datagrams are received and sent in batches: recvmmsg(2), sendmmsg(2). What a callback
-sends goes out when it ends.
+Datagrams are received in batches, recvmmsg(2). They are handed over one by one, and as
+soon as one has led to calls of the loop the rest waits until those have been made: what
+the protocol sees is what it would see if each was received when its turn came.
+
+A datagram is sent at once. Those that the kernel has no room for are kept, and sent in
+batches when it has: sendmmsg(2).
 """
 
 import socket
@@ -38,6 +42,7 @@ from cython.cimports.everloop.sys.socket import (
     recvfrom,
     recvmmsg,
     sendmmsg,
+    sendto,
     sockaddr,
     sockaddr_storage,
 )
@@ -67,16 +72,14 @@ class DatagramTransport(SocketTransport):
             self.lost_write()
             return
         piece: bytes = as_bytes(data)
-        self.queue.append((piece, self.raw(addr), addr))
+        raw: object = self.raw(addr)
+        if self.head == len(self.queue):
+            if self.send_one(piece, raw, addr):
+                return
+            self.watch_writes()
+        self.queue.append((piece, raw, addr))
         self.size += PyBytes_GET_SIZE(piece) + HEADER
-        if self.writer is not None and self.writer.active:
-            self.hold_back()
-            return
-        self.collected = True
-        if self.loop.collecting and len(self.queue) - self.head < BATCH:
-            self.loop.collect(self)
-        else:
-            self.send_collected()
+        self.hold_back()
 
     @property
     def _address(self):
@@ -87,6 +90,8 @@ class DatagramTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def readable(self) -> cython.int:
+        if self.held:
+            return 0
         if self.family == AF_INET or self.family == AF_INET6:
             return self.receive_batch()
         return self.receive_one()
@@ -94,7 +99,7 @@ class DatagramTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def receive_batch(self) -> cython.int:
-        """Receive what has come, up to a batch: another one in the next pass."""
+        """Receive what has come, up to a batch, and hand it over."""
         batch: DatagramBatch = self.loop.take_batch()
         i: cython.int
         for i in range(BATCH):
@@ -106,6 +111,9 @@ class DatagramTransport(SocketTransport):
             for i in range(count):
                 if self.closing:
                     break
+                if i and self.loop.ready.count:
+                    self.hold_rest(batch, i, count)
+                    break
                 self.take(
                     cython.cast(cython.p_char, batch.vectors[i].iov_base),
                     batch.messages[i].msg_len,
@@ -113,30 +121,26 @@ class DatagramTransport(SocketTransport):
                     batch.messages[i].msg_hdr.msg_namelen,
                 )
         except BaseException:
-            self.keep_rest(batch, i + 1, count)
+            # The loop is interrupted: what else has come is handed over when it goes on.
+            self.hold_rest(batch, i + 1, count)
+            self.deliver_later()
             raise
         finally:
             self.loop.batch = batch
-        return 0
+        return self.deliver_later() if self.held else 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def keep_rest(self, batch: DatagramBatch, start: cython.int, count: cython.int) -> cython.int:
-        """The loop is interrupted: what else has come is handed over when it goes on."""
+    def hold_rest(self, batch: DatagramBatch, start: cython.int, count: cython.int) -> cython.int:
         i: cython.int
         for i in range(start, count):
-            self.held.append(
-                (
-                    PyBytes_FromStringAndSize(
-                        cython.cast(cython.p_char, batch.vectors[i].iov_base),
-                        batch.messages[i].msg_len,
-                    ),
-                    self.name(
-                        cython.address(batch.names[i]), batch.messages[i].msg_hdr.msg_namelen
-                    ),
-                )
+            self.hold(
+                cython.cast(cython.p_char, batch.vectors[i].iov_base),
+                batch.messages[i].msg_len,
+                cython.address(batch.names[i]),
+                batch.messages[i].msg_hdr.msg_namelen,
             )
-        return self.watch_reads()
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -165,34 +169,46 @@ class DatagramTransport(SocketTransport):
         name: cython.pointer[sockaddr_storage],
         length: cython.uint,
     ) -> cython.int:
-        """Hand a datagram over, or keep it if the protocol has paused meanwhile."""
+        """Hand a datagram over, unless there are calls to be made before, or a pause."""
+        if self.held or self.paused:
+            return self.hold(data, size, name, length)
         piece: bytes = PyBytes_FromStringAndSize(data, size)
-        address: object = self.name(name, length)
-        if self.paused:
-            self.held.append((piece, address))
-            return 0
-        return self.deliver(piece, address)
+        return self.deliver(piece, self.name(name, length))
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hold(
+        self,
+        data: cython.pointer[cython.const[cython.char]],
+        size: cython.Py_ssize_t,
+        name: cython.pointer[sockaddr_storage],
+        length: cython.uint,
+    ) -> cython.int:
+        self.held.append((PyBytes_FromStringAndSize(data, size), self.name(name, length)))
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def watch_reads(self) -> cython.int:
-        if self.held and not self.closing:
-            self.loop.soon(self._deliver_held, (), self.context.copy())
-            return 0
-        return SocketTransport.watch_reads(self)
+        return self.deliver_later() if self.held else SocketTransport.watch_reads(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deliver_later(self) -> cython.int:
+        """Have what is held handed over after the calls that are ready."""
+        if not (self.closing or self.paused):
+            self.loop.soon(self._deliver_held, (), None)
+        return 0
 
     def _deliver_held(self):
-        """Of what came with others before reading was paused, then go on reading."""
-        while self.held and not self.closing and not self.paused:
-            piece, address = self.held.pop(0)
-            try:
-                self.protocol.datagram_received(piece, address)
-            except (SystemExit, KeyboardInterrupt):
-                self.watch_reads()
-                raise
-            except BaseException as error:
-                self.report("protocol.datagram_received() failed", error)
-        if not self.held:
+        """Hand over what came with others, and then go on reading."""
+        try:
+            while self.held and not (self.closing or self.paused):
+                piece, address = self.held.pop(0)
+                self.deliver(piece, address)
+                if self.loop.ready.count:
+                    break
+        finally:
             self.watch_reads()
 
     @cython.cfunc
@@ -275,13 +291,29 @@ class DatagramTransport(SocketTransport):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def send_collected(self) -> cython.int:
-        if not self.collected:
+    def send_one(self, data: bytes, raw: object, address: object) -> cython.int:
+        """Send a datagram now; returns 0 if the kernel has no room for it."""
+        if raw is None and address is not None:
+            return self.send_named(data, address)
+        name: cython.pointer[sockaddr] = cython.NULL
+        length: cython.uint = 0
+        if raw is not None:
+            name = cython.cast(cython.pointer[sockaddr], PyBytes_AS_STRING(cython.cast(bytes, raw)))
+            length = cython.cast(cython.uint, PyBytes_GET_SIZE(cython.cast(bytes, raw)))
+        sent: cython.Py_ssize_t = sendto(
+            self.fd,
+            PyBytes_AS_STRING(data),
+            PyBytes_GET_SIZE(data),
+            MSG_DONTWAIT | MSG_NOSIGNAL,
+            name,
+            length,
+        )
+        if sent >= 0:
+            return 1
+        if errno == EAGAIN or errno == EINTR:
             return 0
-        self.collected = False
-        if not self.lost:
-            self.send_queue()
-        return 0
+        self.datagram_error(errno)
+        return 1
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -292,6 +324,7 @@ class DatagramTransport(SocketTransport):
             if entry[1] is None and entry[2] is not None:
                 if self.send_named(entry[0], entry[2]) == 0:
                     break
+                self.took(1)
             elif self.send_batch() == 0:
                 break
         if self.head == len(self.queue):
@@ -343,16 +376,11 @@ class DatagramTransport(SocketTransport):
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            self.took(1)
             self.tell_error(error)
-            return 1
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.took(1)
             self.fail(error, "Fatal write error on datagram transport")
-            return 1
-        self.took(1)
         return 1
 
     @cython.cfunc

@@ -79,8 +79,6 @@ class Listener(ServedIo):
             self.report("Error on transport creation for incoming connection", error)
             return 1
         transport.context.run(transport._begin, None)
-        if loop.unsent is not None:
-            loop.flush()
         return 1
 
     @cython.cfunc

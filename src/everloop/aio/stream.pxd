@@ -4,7 +4,6 @@ from everloop.aio.transport cimport SocketTransport
 from everloop.aio.write_buffer cimport WriteBuffer
 
 cdef enum:
-    COLLECT = 32 * 1024     # bytes from which on writes are not collected
     LARGE = 16 * 1024       # bytes read at once after which the next are not copied
 
 cdef class StreamTransport(SocketTransport):
@@ -23,7 +22,7 @@ cdef class StreamTransport(SocketTransport):
     cdef int check_writable(self, str method) except -1
     cdef int give(self, const char* data, Py_ssize_t size, object owner) except -1
     cdef int keep(self, bytes data) except -1
-    cdef int collect_or_send(self) except -1
+    cdef int send_kept(self) except -1
     cdef int send_some(self) noexcept
     cdef int write_failed(self) except -1
     cdef int shut_writes(self) except -1

@@ -101,16 +101,17 @@ class StreamTransport(SocketTransport):
         for piece in pieces:
             if piece:
                 self.keep(piece)
-        if (idle or self.collected) and self.kept():
-            self.collect_or_send()
+        if idle and self.kept():
+            self.send_kept()
+        else:
+            self.hold_back()
 
     def write_eof(self) -> None:
         """Say that nothing more will be written, after what is kept has been sent."""
         if self.closing or self.eof:
             return
-        self.send_collected()
         self.eof = True
-        if not self.closing and self.kept() == 0:
+        if self.kept() == 0:
             self.shut_writes()
 
     def can_write_eof(self) -> bool:
@@ -134,7 +135,6 @@ class StreamTransport(SocketTransport):
     def _make_empty_waiter(self):
         if self.empty_waiter is not None:
             raise RuntimeError("Empty waiter is already set")
-        self.send_collected()
         self.empty_waiter = self.loop.create_future()
         if self.kept() == 0:
             self.empty_waiter.set_result(None)
@@ -296,15 +296,17 @@ class StreamTransport(SocketTransport):
         size: cython.Py_ssize_t,
         owner: object,
     ) -> cython.int:
-        """Send data, collect it or keep it. owner: the bytes object that it is, or None."""
+        """Send data, and keep what the kernel does not take.
+
+        owner: the bytes object that it is, or None.
+        """
         if size == 0:
             return 0
         if self.lost:
             return self.lost_write()
         idle: cython.bint = self.kept() == 0
-        at_once: cython.bint = idle and (size >= COLLECT or not self.loop.collecting)
         done: cython.Py_ssize_t = 0
-        if at_once:
+        if idle:
             done = send(self.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if done == size:
                 return 0
@@ -316,11 +318,8 @@ class StreamTransport(SocketTransport):
             self.keep(owner)
         else:
             self.keep(PyBytes_FromStringAndSize(data + done, size - done))
-        if at_once:
+        if idle:
             self.watch_writes()
-            return self.hold_back()
-        if idle or self.collected:
-            return self.collect_or_send()
         return self.hold_back()
 
     @cython.cfunc
@@ -332,23 +331,8 @@ class StreamTransport(SocketTransport):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def collect_or_send(self) -> cython.int:
-        """Leave what is kept to the end of the callback, unless it is much."""
-        self.collected = True
-        if self.loop.collecting and self.buffer.size < COLLECT:
-            self.loop.collect(self)
-            return 0
-        return self.send_collected()
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def send_collected(self) -> cython.int:
-        """The callback that wrote has ended, or somebody asks how far things are."""
-        if not self.collected:
-            return 0
-        self.collected = False
-        if self.lost or self.kept() == 0:
-            return 0
+    def send_kept(self) -> cython.int:
+        """Send what is kept, and wait for the kernel to take more if something is left."""
         if self.send_some() < 0:
             return self.write_failed()
         if self.buffer.size:

@@ -1,5 +1,4 @@
 from cpython.object cimport PyObject
-from everloop.aio.collector cimport Collector
 from everloop.aio.core cimport Core
 from everloop.aio.served_io cimport ServedIo
 from everloop.aio.tls cimport SSLCore
@@ -10,7 +9,7 @@ cdef enum:
 cdef class TransportIo(ServedIo):
     cdef SocketTransport transport
 
-cdef class SocketTransport(Collector):
+cdef class SocketTransport:
     cdef object __weakref__
     cdef Core loop
     cdef readonly int fd         # -1 once closed
@@ -30,7 +29,6 @@ cdef class SocketTransport(Collector):
     cdef bint closing
     cdef bint paused             # pause_reading()
     cdef bint held_back          # the protocol was told to pause writing
-    cdef bint collected          # something is kept that the kernel has not been offered
 
     cdef int readable(self) except -1
     cdef int writable(self) except -1

@@ -1,7 +1,7 @@
 """SocketTransport: what the transports of sockets have in common.
 
-What a callback writes is collected and sent when it ends, in as few system calls as
-can be; what the kernel does not take then is kept, and sent when it takes more.
+What is written is sent at once; what the kernel does not take is kept, and sent when it
+takes more.
 
 Who owns what: while the transport reads or has something to send, the loop owns its
 TransportIo, and that the transport. A transport that is dropped while it does neither
@@ -21,7 +21,6 @@ from asyncio.trsock import TransportSocket
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.address import address_object
-from cython.cimports.everloop.aio.collector import Collector
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.tls import SSLCore, takes_buffer
@@ -81,7 +80,7 @@ class TransportIo(ServedIo):
 
 
 @cython.cclass
-class SocketTransport(Collector):
+class SocketTransport:
     """The base of transports. None of their methods is thread-safe."""
 
     def __cinit__(self):
@@ -130,7 +129,6 @@ class SocketTransport(Collector):
 
     def get_write_buffer_size(self) -> int:
         """How many bytes are kept, which the kernel has not taken."""
-        self.send_collected()
         return self.kept()
 
     def get_write_buffer_limits(self) -> tuple:
@@ -163,9 +161,6 @@ class SocketTransport(Collector):
         """Close after what is kept has been sent; the protocol learns by connection_lost()."""
         if self.closing:
             return
-        self.send_collected()
-        if self.closing:
-            return
         self.closing = True
         if self.reader is not None:
             self.reader.end()
@@ -174,8 +169,6 @@ class SocketTransport(Collector):
 
     def abort(self) -> None:
         """Close at once; what is kept is not sent."""
-        if not self.lost:
-            self.send_collected()
         self.shut(None)
 
     # About it
@@ -195,7 +188,6 @@ class SocketTransport(Collector):
         if name in self.extra:
             return self.extra[name]
         if name == "socket":
-            self.send_collected()
             self.extra["socket"] = TransportSocket(self.socket_object())
         elif name == "sockname" and self.fd >= 0:
             self.extra["sockname"] = name_of(self.socket_object().getsockname)

@@ -17,6 +17,7 @@ cdef struct Descriptor:
 cdef class DescriptorTable:
     cdef Descriptor* slots
     cdef int capacity
+    cdef int linked            # Io in the chains
     cdef int* changes          # numbers of the descriptors flagged CHANGED
     cdef int change_count
     cdef int change_capacity

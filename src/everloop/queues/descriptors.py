@@ -11,6 +11,7 @@ Invariants:
 - Chains borrow their watchers, which are active and so owned by the roster.
 - Chains are fed to the pending queue by inline functions: see
   descriptors_inline.pxd.
+- ``linked`` watchers are in all the chains.
 - ``changes`` lists each descriptor flagged CHANGED once.
 - The table grows up to the highest descriptor in use. A number beyond it that
   no open file has gets no place: its watcher waits among the strays for the
@@ -55,6 +56,7 @@ class DescriptorTable:
         slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
         io.next_on_fd = slot.head
         slot.head = cython.cast(cython.pointer[PyObject], io)
+        self.linked += 1
         return 0
 
     @cython.cfunc
@@ -73,6 +75,7 @@ class DescriptorTable:
             link = cython.address(cython.cast(Io, link[0]).next_on_fd)
         link[0] = io.next_on_fd
         io.next_on_fd = cython.NULL
+        self.linked -= 1
         return 0
 
     @cython.cfunc
@@ -174,6 +177,7 @@ class DescriptorTable:
     def verify(self) -> cython.int:
         fd: cython.int
         listed: cython.int = 0
+        linked: cython.int = 0
         for fd in range(self.capacity):
             if self.slots[fd].flags & CHANGED:
                 listed += 1
@@ -186,7 +190,10 @@ class DescriptorTable:
                     raise Error(f"descriptor table: {watcher!r} is in the chain of {fd}")
                 if watcher.seat == 0:
                     raise Error(f"descriptor table: {watcher!r} is not owned by the loop")
+                linked += 1
                 io = watcher.next_on_fd
+        if linked != self.linked:
+            raise Error("descriptor table: the count of linked watchers is wrong")
         if listed != self.change_count:
             raise Error("descriptor table: the list of changes is wrong")
         for listed in range(self.change_count):

@@ -66,6 +66,19 @@ class PendingQueue:
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def turn_round(self, rank: cython.int, start: cython.uint, end: cython.uint) -> cython.void:
+        """Reverse the order of a lane's entries from start up to end, which is not one of them."""
+        lane: cython.pointer[Lane] = cython.address(self.lanes[rank])
+        event: PendingEvent
+        while start + 1 < end:
+            end -= 1
+            event = lane.events[start]
+            put(lane, start, lane.events[end])
+            put(lane, end, event)
+            start += 1
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def clear(self) -> cython.void:
         """Forget all entries; their watchers must still be alive."""
         rank: cython.int
@@ -96,6 +109,15 @@ class PendingQueue:
                 if watcher.seat == 0 and watcher.loop is not None:
                     raise Error(f"pending queue: {watcher!r} is not owned by the loop")
         return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def put(lane: cython.pointer[Lane], place: cython.uint, event: PendingEvent) -> cython.void:
+    """Put an entry there, and have its watcher know."""
+    lane.events[place] = event
+    if event.watcher != cython.NULL:
+        cython.cast(Watcher, event.watcher).slot = place + 1
 
 
 @cython.cfunc

@@ -1,0 +1,360 @@
+"""What a program can see of when things happen, on asyncio's own loop and on ours.
+
+Each scenario runs on both, and returns what it saw: that has to be the same.
+"""
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+import everloop
+
+from .helpers import PATIENCE, Recorder, tcp_pair, unix_pair
+
+
+def seen_on(make_loop, scenario, *args):
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(asyncio.wait_for(scenario(*args), PATIENCE))
+
+
+def assert_same(scenario, *args):
+    expected = seen_on(asyncio.new_event_loop, scenario, *args)
+    assert seen_on(everloop.new_event_loop, scenario, *args) == expected
+    return expected
+
+
+# What is written has been sent when the call returns
+
+
+def blocking(sock):
+    sock.settimeout(PATIENCE)
+    return sock
+
+
+async def with_transport(pair, use):
+    """use(transport, peer), the peer being a blocking socket."""
+    loop = asyncio.get_running_loop()
+    one, peer = pair()
+    with blocking(peer):
+        transport, protocol = await loop.create_connection(Recorder, sock=one)
+        seen = use(transport, peer)
+        transport.close()
+        await protocol.gets("lost")
+        return seen
+
+
+def write_twice(transport, peer):
+    transport.write(b"one")
+    seen = [peer.recv(100)]
+    transport.write(bytearray(b"two"))
+    return [*seen, peer.recv(100)]
+
+
+def write_lines(transport, peer):
+    transport.writelines([b"one", memoryview(b"two"), b"", bytearray(b"three")])
+    return [peer.recv(100)]
+
+
+def write_and_end(transport, peer):
+    transport.write(b"one")
+    transport.write_eof()
+    return [peer.recv(100), peer.recv(100)]
+
+
+def write_and_close(transport, peer):
+    transport.write(b"one")
+    transport.close()
+    return [peer.recv(100)]
+
+
+@pytest.mark.parametrize("pair", [tcp_pair, unix_pair])
+@pytest.mark.parametrize("use", [write_twice, write_lines, write_and_end, write_and_close])
+def test_streams_send_at_once(pair, use):
+    assert b"one" in assert_same(with_transport, pair, use)[0]
+
+
+async def answer_within_callbacks(trigger):
+    """Written where a protocol or a call of the loop writes, and looked for there."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    done = loop.create_future()
+    one, peer = unix_pair()
+
+    def answer():
+        transport.write(b"answer")
+        seen.append(peer.recv(100))
+        done.set_result(None)
+
+    class Answering(asyncio.Protocol):
+        def data_received(self, data):
+            answer()
+
+    with blocking(peer):
+        transport, _ = await loop.create_connection(Answering, sock=one)
+        trigger(loop, peer, answer)
+        await done
+        transport.close()
+    return seen
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        lambda loop, peer, answer: peer.send(b"question"),
+        lambda loop, peer, answer: loop.call_soon(answer),
+        lambda loop, peer, answer: loop.call_later(0.001, answer),
+    ],
+    ids=["received", "call", "timer"],
+)
+def test_answers_are_sent_at_once(trigger):
+    assert assert_same(answer_within_callbacks, trigger) == [b"answer"]
+
+
+async def send_datagrams():
+    loop = asyncio.get_running_loop()
+    with blocking(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as peer:
+        peer.bind(("127.0.0.1", 0))
+        transport, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+        )
+        seen = []
+        for word in (b"one", bytearray(b"two"), memoryview(b"three")):
+            transport.sendto(word, peer.getsockname())
+            seen.append(peer.recv(100))
+        transport.close()
+        return seen
+
+
+def test_datagrams_are_sent_at_once():
+    assert assert_same(send_datagrams) == [b"one", b"two", b"three"]
+
+
+async def send_by_tls(certificate):
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=certificate)
+    accepted = loop.create_future()
+
+    class Accepting(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            accepted.set_result(transport)
+
+    server = await loop.create_server(Accepting, "127.0.0.1", 0, ssl=context)
+    address = server.sockets[0].getsockname()
+
+    def connect():
+        plain = socket.create_connection(address, PATIENCE)
+        return trusting.wrap_socket(plain, server_hostname="localhost")
+
+    peer = await loop.run_in_executor(None, connect)
+    with peer:
+        transport = await accepted
+        seen = []
+        for word in (b"one", bytearray(b"two")):
+            transport.write(word)
+            seen.append(peer.recv(100))
+        transport.writelines([b"thr", b"ee"])
+        seen.append(peer.recv(3))
+        transport.abort()
+        server.close()
+        await server.wait_closed()
+        return seen
+
+
+def test_tls_sends_at_once(certificate):
+    assert assert_same(send_by_tls, certificate) == [b"one", b"two", b"thr"]
+
+
+# In which order, and in which turn of the loop
+
+
+async def turns_until_received():
+    """How many turns of the loop it takes until a protocol has what its peer sent."""
+    loop = asyncio.get_running_loop()
+    one, peer = unix_pair()
+    with peer:
+        transport, protocol = await loop.create_connection(Recorder, sock=one)
+        await asyncio.sleep(0)
+        seen = []
+        for _ in range(20):
+            del protocol.calls[:]
+            peer.send(b"x")
+            turns = 0
+            while not protocol.calls:
+                await asyncio.sleep(0)
+                turns += 1
+            seen.append(turns)
+        transport.close()
+        return seen
+
+
+def test_each_turn_looks_at_the_descriptors():
+    assert_same(turns_until_received)
+
+
+async def turns_until_called():
+    """The same for a timer that is due, beside calls that are always ready."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    for _ in range(20):
+        called = []
+        loop.call_later(0, called.append, True)
+        turns = 0
+        while not called:
+            await asyncio.sleep(0)
+            turns += 1
+        seen.append(turns)
+    return seen
+
+
+def test_each_turn_looks_at_the_clock():
+    assert_same(turns_until_called)
+
+
+async def order_of_descriptors(count):
+    loop = asyncio.get_running_loop()
+    seen = []
+    pairs = [socket.socketpair() for _ in range(count)]
+    for number, (one, _) in enumerate(pairs):
+        loop.add_reader(one, seen.append, number)
+        loop.add_writer(one, int)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for one, _ in pairs:
+        loop.remove_writer(one)
+    await asyncio.sleep(0)
+    del seen[:]
+    order = [(7 * i + 3) % count for i in range(count)]
+    for number in order:
+        pairs[number][1].send(b"x")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first = seen[:count]
+    assert sorted(first) == list(range(count))
+    for one, other in pairs:
+        loop.remove_reader(one)
+        one.close()
+        other.close()
+    return first
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_descriptors_are_served_in_the_order_of_the_kernel(count):
+    assert_same(order_of_descriptors, count)
+
+
+async def order_in_a_turn():
+    """Calls, descriptors and timers that are all ready."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    pairs = [socket.socketpair() for _ in range(2)]
+
+    def note(what):
+        seen.append(what)
+        loop.call_soon(seen.append, f"after {what}")
+
+    for number, (one, _) in enumerate(pairs):
+        loop.add_reader(one, lambda n=number, s=one: (s.recv(10), note(f"reader {n}")))
+    await asyncio.sleep(0)
+    for number in range(2):
+        loop.call_later(0.001 * number, note, f"timer {number}")
+    for _, other in pairs:
+        other.send(b"x")
+    time.sleep(0.01)
+    loop.call_soon(note, "call 0")
+    loop.call_soon(note, "call 1")
+    for _ in range(4):
+        await asyncio.sleep(0)
+        seen.append("turn")
+    for one, other in pairs:
+        loop.remove_reader(one)
+        one.close()
+        other.close()
+    return seen
+
+
+def test_order_in_a_turn():
+    assert_same(order_in_a_turn)
+
+
+async def order_of_calls_from_threads():
+    """A call from a thread that ends the wait is made in that very turn."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    done = loop.create_future()
+
+    def called():
+        seen.append("called")
+        loop.call_soon(done.set_result, None)
+
+    thread = threading.Timer(0.05, loop.call_soon_threadsafe, [called])
+    thread.start()
+    await done
+    thread.join()
+    return seen
+
+
+def test_calls_from_threads():
+    assert_same(order_of_calls_from_threads)
+
+
+async def calls_between_datagrams():
+    """What a datagram leads to happens before the next one is handed over."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    done = loop.create_future()
+
+    class Noting(asyncio.DatagramProtocol):
+        def datagram_received(self, data, address):
+            seen.append(data)
+            loop.call_soon(seen.append, b"after " + data)
+            if data == b"9":
+                loop.call_soon(done.set_result, None)
+
+    transport, _ = await loop.create_datagram_endpoint(Noting, local_addr=("127.0.0.1", 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.connect(transport.get_extra_info("sockname"))
+        for number in range(10):
+            peer.send(b"%d" % number)
+        await done
+    transport.close()
+    return seen
+
+
+def test_calls_between_datagrams():
+    assert len(assert_same(calls_between_datagrams)) == 20
+
+
+async def one_step_at_a_time(rounds):
+    """Tasks that take turns with a stream of data, step by step."""
+    loop = asyncio.get_running_loop()
+    one, peer = unix_pair()
+    seen = []
+    with blocking(peer):
+        reader, writer = await asyncio.open_connection(sock=one)
+
+        async def count():
+            for number in range(rounds):
+                seen.append(number)
+                await asyncio.sleep(0)
+
+        counting = loop.create_task(count())
+        for number in range(rounds // 4):
+            peer.send(b"%d\n" % number)
+            seen.append(await reader.readline())
+            writer.write(b"%d\n" % number)
+            seen.append(peer.recv(100))
+        await counting
+        writer.close()
+        await writer.wait_closed()
+    return seen
+
+
+def test_steps_of_tasks_and_streams():
+    assert_same(one_step_at_a_time, 40)
