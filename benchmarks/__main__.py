@@ -74,7 +74,8 @@ def _measure(scale: Scale, arguments: argparse.Namespace) -> None:
 
 def _wanted_peers(text: str | None, subject: str) -> list[str]:
     """The subject, and the peers asked for or all."""
-    asked = text.split(",") if text else [name for name in peers.NAMES if name != peers.SUBJECT]
+    own = (peers.SUBJECT, peers.BEFORE)
+    asked = text.split(",") if text else [name for name in peers.NAMES if name not in own]
     unknown = {*asked, subject} - {*peers.NAMES}
     if unknown:
         raise SystemExit(f"no such peer: {', '.join(sorted(unknown))}")

@@ -4,11 +4,11 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.peers import interpreter
 from benchmarks.timing import spin_ns
 from benchmarks.workload import Group, Scale, Workload
 
@@ -120,7 +120,7 @@ class _Worker:
     def __init__(
         self, peer: str, workloads: Iterable[Workload], scale: Scale, usual_spin: float
     ) -> None:
-        self.command = [sys.executable, "-m", "benchmarks.worker", peer]
+        self.command = [interpreter(peer), "-m", "benchmarks.worker", peer]
         self.command += [workload.name for workload in workloads]
         self.command += ["--scale", scale.name, "--spin", str(usual_spin)]
         self.timeout = scale.timeout

@@ -376,7 +376,8 @@ class Core(Loop):
         while self.queue.cursor >= RANK or self.due:
             self.invoke_lanes(RANK)
             self.run_due()
-        self.invoke_lanes(0)
+        if self.queue.cursor >= 0:
+            self.invoke_lanes(0)
         self.count_ready()
         return 0
 

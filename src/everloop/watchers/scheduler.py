@@ -132,16 +132,23 @@ def next_time(self: Scheduler, loop: Loop) -> cython.double:
 def report_failed(loop: Loop) -> cython.int:
     """Stop the watchers whose reschedule failed, and deal with the exceptions."""
     while loop.failed:
-        watcher, reschedule, error = loop.failed.pop(0)
-        if cython.cast(Scheduler, watcher).flags & ACTIVE:
-            retire_dated(watcher, loop)
-        refused: object = None
-        try:
-            warn(f"{describe(watcher)} has been stopped: its reschedule callback failed")
-        except Exception as warning:
-            refused = warning
-        set_error(error)
-        callback_failed(loop, watcher, reschedule)
-        if refused is not None:
-            raise refused
+        report_first_failed(loop)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def report_first_failed(loop: Loop) -> cython.int:
+    watcher, reschedule, error = loop.failed.pop(0)
+    if cython.cast(Scheduler, watcher).flags & ACTIVE:
+        retire_dated(watcher, loop)
+    refused: object = None
+    try:
+        warn(f"{describe(watcher)} has been stopped: its reschedule callback failed")
+    except Exception as warning:
+        refused = warning
+    set_error(error)
+    callback_failed(loop, watcher, reschedule)
+    if refused is not None:
+        raise refused
     return 0

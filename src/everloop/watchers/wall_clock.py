@@ -80,8 +80,10 @@ def retire_dated(self: DatedWatcher, loop: Loop) -> cython.int:
 def queue_due(loop: Loop) -> cython.int:
     """Queue the watchers whose time has come, and find their next times."""
     heap: Heap = loop.dates
+    if heap.count == 0:
+        return 0
     now: nanoseconds = wall_time(loop)
-    if heap.count == 0 or heap.nodes[0].at > now:
+    if heap.nodes[0].at > now:
         return 0
     due: list = take_due(heap, now)
     # The pending queue gives back the last one first.
