@@ -25,9 +25,11 @@ _READ = 65536
 # Seconds for a server to notice that it and its connections are closed.
 _FAREWELL = 0.02
 
-HTTP_REPLY = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!"
+_HTTP_PARTS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n",
+    b"Hello, world!",
 )
+HTTP_REPLY = b"".join(_HTTP_PARTS)
 
 Stop = Callable[[], object]
 
@@ -107,8 +109,11 @@ class _EchoDatagrams(asyncio.DatagramProtocol):
         self.transport.sendto(data, address)
 
 
-def _hello(parser: Callable[[object], Any]) -> type[asyncio.Protocol]:
-    """The protocol of a web server with one page, over `httptools.HttpRequestParser`."""
+def _hello(parts: tuple[bytes, ...], parser: Callable[[object], Any]) -> type[asyncio.Protocol]:
+    """The protocol of a web server with one page, over `httptools.HttpRequestParser`.
+
+    parts: what it answers, a write each.
+    """
 
     class Hello(asyncio.Protocol):
         __slots__ = ("headers", "parser", "transport", "url")
@@ -133,7 +138,8 @@ def _hello(parser: Callable[[object], Any]) -> type[asyncio.Protocol]:
             self.headers.append((name, value))
 
         def on_message_complete(self) -> None:
-            self.transport.write(HTTP_REPLY)
+            for part in parts:
+                self.transport.write(part)
 
     return Hello
 
@@ -153,12 +159,14 @@ async def _start_tls(loop: AbstractEventLoop, bound: socket.socket) -> Stop:
     return await start_protocol(Echo, loop, bound, ssl=server_context())
 
 
-async def _start_http(loop: AbstractEventLoop, bound: socket.socket) -> Stop:
+async def _start_http(
+    parts: tuple[bytes, ...], loop: AbstractEventLoop, bound: socket.socket
+) -> Stop:
     try:
         parser = import_module("httptools").HttpRequestParser
     except ImportError as error:
         raise Unavailable(str(error)) from None
-    return await start_protocol(_hello(parser), loop, bound)
+    return await start_protocol(_hello(parts, parser), loop, bound)
 
 
 async def _start_unix(loop: AbstractEventLoop, bound: socket.socket) -> Stop:
@@ -214,4 +222,5 @@ UDP = Service(_bound_udp, _start_udp, _floor_datagrams)
 STREAMS = Service(_bound_tcp, _start_streams)
 SOCK = Service(_bound_tcp, _start_sock)
 TLS = Service(_bound_tcp, _start_tls)
-HTTP = Service(_bound_tcp, _start_http, partial(_floor_streams, HTTP_REPLY))
+HTTP = Service(_bound_tcp, partial(_start_http, (HTTP_REPLY,)), partial(_floor_streams, HTTP_REPLY))
+HTTP_PARTS = Service(_bound_tcp, partial(_start_http, _HTTP_PARTS))

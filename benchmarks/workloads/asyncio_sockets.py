@@ -108,6 +108,12 @@ GROUP = Group(
             Load("tcp", 64, _GET, services.HTTP_REPLY),
             _GOOD,
         ),
+        _workload(
+            "http-parts",
+            "the same, headers and body by two writes",
+            services.HTTP_PARTS,
+            Load("tcp", 64, _GET, services.HTTP_REPLY),
+        ),
     ),
     ASYNCIO,
     SERVERS,
