@@ -4,8 +4,8 @@ What asyncio calls has priority 0. A pass makes, in this order, as asyncio's loo
 watchers' calls of a higher priority; the calls that were ready when the look at the
 descriptors ended; what descriptors brought, in the kernel's order, with the watchers of
 priority 0; timers; watchers of a lower priority. What those make ready is called in the
-next pass, after another look: neither side can starve the other. The look is left out
-where nothing is watched.
+next pass, after another look: neither side can starve the other. Where nothing is to be
+looked at, round follows round of calls without the rest of a pass.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from inspect import iscoroutinefunction
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop import forking
 from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
 from cython.cimports.everloop.aio.datagram import new_datagram
 from cython.cimports.everloop.aio.datagram_batch import DatagramBatch
@@ -50,7 +51,7 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
 )
 from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.sys.python import Py_REFCNT
+from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.aio.tls import FastSSLProtocol
@@ -343,6 +344,16 @@ class Core(Loop):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def run(self, flags: cython.int) -> cython.int:
+        outer: cython.bint = self.continuous
+        self.continuous = flags == 0
+        try:
+            return Loop.run(self, flags)
+        finally:
+            self.continuous = outer
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def blocking_time(self, flags: cython.int) -> nanoseconds:
         return 0 if self.ready.count or self.due else Loop.blocking_time(self, flags)
 
@@ -378,8 +389,33 @@ class Core(Loop):
             self.run_due()
         if self.queue.cursor >= 0:
             self.invoke_lanes(0)
+        while self.ready.count and self.only_calls():
+            self.held += 1
+            PyErr_CheckSignals()
+            self.ready_before = self.ready.count
+            self.run_round()
         self.count_ready()
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def only_calls(self) -> cython.bint:
+        """Whether another pass would do nothing but make the calls that are ready."""
+        return (
+            self.continuous
+            and self.descriptors.linked == 0
+            and self.timers.count == 0
+            and self.dates.count == 0
+            and self.queue.cursor < 0
+            and self.prepares.count == 0
+            and self.checks.count == 0
+            and not self.wakeup_requested
+            and self.signals_pending == 0
+            and self.breaking == EVBREAK_CANCEL
+            and not self.reset_requested
+            and self.generation == forking.generation
+            and self.held < 64
+        )
 
     @cython.cfunc
     @cython.exceptval(check=False)
