@@ -94,6 +94,7 @@ cdef class Loop:
     cdef void wake_if_waiting(self) noexcept
     cdef void request_wakeup(self) noexcept
     cdef int read_clocks(self) except -1
+    cdef int signal_claimed(self, int signum) except -1
 
     # The phases of a pass.
     cdef int run(self, int flags) except -1

@@ -635,6 +635,12 @@ class Loop:
         if self.alert:
             self.waker.wake_without_gil()
 
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def signal_claimed(self, signum: cython.int) -> cython.int:
+        """A Signal watcher has been started: the loop's C handler has the signal now."""
+        return 0
+
     # The phases of a pass
 
     @cython.cfunc

@@ -9,6 +9,7 @@ cdef struct Slot:
     volatile int* alert             # in the loop: it may have to be woken
     int* wake_fd                    # in the loop's waker
     int handled                     # our handler was installed
+    volatile int shared             # what it replaced is called, too
     sigaction_t before              # what it replaced
 
 cdef Slot slots[NSIG]

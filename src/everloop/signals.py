@@ -25,6 +25,8 @@ from cython.cimports.everloop.sys.signal import (
     NSIG,
     SA_ONSTACK,
     SA_RESTART,
+    SIG_DFL,
+    SIG_IGN,
     SIG_UNBLOCK,
     SIGKILL,
     SIGSTOP,
@@ -54,6 +56,8 @@ def note_signal(signum: cython.int) -> cython.void:
         __sync_synchronize()
         if slot.alert[0]:
             eventfd_write(slot.wake_fd[0], 1)
+        if slot.shared:
+            slot.before.sa_handler(signum)
     cython.address(errno)[0] = saved
 
 
@@ -65,8 +69,7 @@ def claim(loop: Loop, signum: cython.int) -> cython.int:
     me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], loop)
     if slot.loop == me:
         return 0
-    if slot.loop != cython.NULL:
-        raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
+    check_available(loop, signum)
     slot.signals_pending = cython.address(loop.signals_pending)
     slot.alert = cython.address(loop.alert)
     slot.wake_fd = cython.address(loop.waker.fd)
@@ -76,6 +79,13 @@ def claim(loop: Loop, signum: cython.int) -> cython.int:
         slot.loop = cython.NULL
         raise OSError(errno, f"signal {signum} can't be handled")
     return 0
+
+
+def check_available(loop: Loop, signum) -> None:
+    """Raises Error if another loop watches the signal."""
+    slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
+    if slot.loop != cython.NULL and not owned_by(loop, signum):
+        raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
 
 
 @cython.cfunc
@@ -113,6 +123,7 @@ def release(loop: Loop, signum: cython.int) -> cython.void:
         if current.sa_handler == note_signal:
             sigaction(signum, cython.address(slot.before), cython.NULL)
     slot.handled = 0
+    slot.shared = 0
     slot.loop = cython.NULL
 
 
@@ -123,6 +134,23 @@ def release_all(loop: Loop) -> cython.void:
     signum: cython.int
     for signum in range(1, NSIG):
         release(loop, signum)
+
+
+def share(loop: Loop, signum, shared) -> None:
+    """A Python handler has been set: take the signal back, if a Signal watcher has it.
+
+    shared: whether the Python handler is to have it as well.
+    """
+    slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
+    if not owned_by(loop, signum) or not slot.handled:
+        return
+    slot.shared = 0
+    current: sigaction_t
+    sigaction(signum, cython.NULL, cython.address(current))
+    if current.sa_handler != note_signal:
+        install(slot, signum, EVFLAG_NOSIGMASK)
+    if shared and slot.before.sa_handler != SIG_DFL and slot.before.sa_handler != SIG_IGN:
+        slot.shared = 1
 
 
 @cython.cfunc

@@ -55,6 +55,7 @@ from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.aio.tls import FastSSLProtocol
+from everloop.signals import share
 
 Future = asyncio.Future
 StandardLoop = asyncio.SelectorEventLoop
@@ -484,6 +485,12 @@ class Core(Loop):
             Loop.refuse(self, watcher, error)
         except OSError as failure:
             self.call_exception_handler({"message": "A watcher was stopped", "exception": failure})
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def signal_claimed(self, signum: cython.int) -> cython.int:
+        share(self, signum, signum in self._signal_handlers)
         return 0
 
     @cython.cfunc

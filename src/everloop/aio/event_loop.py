@@ -13,20 +13,19 @@ import sys
 import threading
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
-from asyncio import coroutines, events
+from asyncio import events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from everloop.aio.core import Core
+from everloop.aio.signal_handling import SignalHandling
 from everloop.aio.tls import FastSSLProtocol
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
-from everloop.errors import Error
 from everloop.loop import Loop
 from everloop.watchers.child import Child
-from everloop.watchers.signal import Signal
 
 
-class EventLoop(Core, StandardLoop):
+class EventLoop(Core, SignalHandling, StandardLoop):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
@@ -131,44 +130,6 @@ class EventLoop(Core, StandardLoop):
 
     def _run_once(self):
         Loop.start(self, EVRUN_ONCE)
-
-    # Signals
-
-    def add_signal_handler(self, sig, callback, *args):
-        """Call ``callback(*args)`` in the loop whenever the signal comes.
-
-        Raises ValueError for what is not a signal, RuntimeError for one that can't be
-        caught or that another loop watches.
-        """
-        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
-            raise TypeError("coroutines cannot be used with add_signal_handler()")
-        self._check_signal(sig)
-        self._check_closed()
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("signal handlers can be added in the main thread only")
-        self._remove_signal(sig)
-        handle = events.Handle(callback, args, self, None)
-        try:
-            watcher = Signal(sig, self, self._handle_signal, handle)
-            watcher.start()
-        except (Error, OSError, ValueError) as error:
-            raise RuntimeError(f"sig {int(sig)} cannot be caught: {error}") from error
-        self._signal_handlers[sig] = watcher
-
-    def remove_signal_handler(self, sig):
-        """Call no longer when the signal comes. Returns whether there was a handler."""
-        self._check_signal(sig)
-        return self._remove_signal(sig)
-
-    def _remove_signal(self, sig):
-        watcher = self._signal_handlers.pop(sig, None)
-        if watcher is None:
-            return False
-        watcher.stop()
-        return True
-
-    def _handle_signal(self, watcher, revents):
-        self.call_soon(watcher.data._run)
 
     # TLS
 
@@ -343,6 +304,7 @@ class Running:
         loop = self.loop
         loop._check_closed()
         loop._check_running()
+        loop._listen_to_signals()
         loop._set_coroutine_origin_tracking(loop._debug)
         self.hooks = sys.get_asyncgen_hooks()
         loop._thread_id = threading.get_ident()

@@ -25,6 +25,9 @@ cdef extern from "signal.h" nogil:
         sigset_t sa_mask
         int sa_flags
 
+    void (*SIG_DFL)(int) noexcept nogil
+    void (*SIG_IGN)(int) noexcept nogil
+
     int sigaction(int signum, const sigaction_t* new, sigaction_t* old)
     int sigemptyset(sigset_t* set)
     int sigfillset(sigset_t* set)

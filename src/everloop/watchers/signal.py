@@ -97,6 +97,7 @@ class Signal(Watcher):
                 open_signalfd(loop, signum)
             watchers.append(self)
             loop.activate(self)
+            loop.signal_claimed(signum)
         except BaseException:
             give_up(loop, signum)
             raise
