@@ -102,9 +102,9 @@ def test_two_loops_take_turns(usr1):
 
 
 def test_signal_of_another_loops_watcher(loop, usr1):
-    with everloop.Loop() as other, other.signal(usr1, int):
-        with pytest.raises(RuntimeError, match="cannot be caught"):
-            loop.add_signal_handler(usr1, int)
+    refused = pytest.raises(RuntimeError, match="cannot be caught")
+    with everloop.Loop() as other, other.signal(usr1, int), refused:
+        loop.add_signal_handler(usr1, int)
 
 
 def in_child(function):
