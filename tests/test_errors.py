@@ -36,14 +36,18 @@ def test_fatal_needs_something_that_takes_attributes(callback):
         fatal(callback)
 
 
-def test_mark_that_is_false_does_not_count(loop, reported):
-    def bad(watcher, revents):
-        raise ValueError
+@pytest.mark.parametrize("value", [False, None, 0, True])
+def test_mark_counts_whatever_its_value(loop, reported, value):
+    class Bad:
+        __err_fatal__ = value
 
-    bad.__err_fatal__ = False
-    loop.timer(0.0, 0.0, bad).start()
-    assert loop.start() is False
-    assert len(reported) == 1
+        def __call__(self, watcher, revents):
+            raise ValueError
+
+    loop.timer(0.0, 0.0, Bad()).start()
+    with pytest.raises(ValueError):
+        loop.start()
+    assert reported == []
 
 
 def test_fatal_counts_for_methods_partials_and_objects(loop, reported):

@@ -52,6 +52,31 @@ def test_watcher_stays_active(loop, clock, reported):
     assert timer.active
 
 
+@pytest.mark.parametrize("hook", [sys.__unraisablehook__, None])
+def test_exception_without_a_traceback(loop, queue, monkeypatch, capsys, hook):
+    """One that C code raises in a callback that is a C function may have none."""
+
+    class Bare(ValueError):
+        """Denies having a traceback."""
+
+        @property
+        def __traceback__(self):
+            return None
+
+    reports = []
+    monkeypatch.setattr(sys, "unraisablehook", hook or reports.append)
+    called = []
+    queue(lambda w, e: called.append("last"))
+    queue(failing(Bare("told")))
+    assert loop.start() is False
+    assert called == ["last"]
+    if hook is None:
+        assert reports[0].exc_traceback is None
+        del reports[0]
+    else:
+        assert "Bare: told" in capsys.readouterr().err
+
+
 def test_report_has_all_parts(loop, queue, monkeypatch):
     reports = []
     monkeypatch.setattr(sys, "unraisablehook", reports.append)

@@ -18,7 +18,8 @@ def fatal(callback):
     callback: any callable that takes attributes; a bound method or a builtin
     does not (AttributeError), so decorate the function.
 
-    Returns callback itself, with its attribute ``__err_fatal__`` set to True.
+    Returns callback itself, with its attribute ``__err_fatal__`` set to True. It is
+    the attribute that counts, whatever its value.
     """
     callback.__err_fatal__ = True
     return callback

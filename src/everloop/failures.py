@@ -26,7 +26,7 @@ def callback_failed(loop: Loop, watcher: Watcher, callback: object) -> cython.in
         if loop.debug or loop._callback is not None or watcher.flags & INTERNAL:
             loop.breaking = EVBREAK_ALL
             raise
-        if getattr(callback, "__err_fatal__", False):
+        if hasattr(callback, "__err_fatal__"):
             loop.breaking = EVBREAK_ALL
             raise
         report(loop, callback, error)
@@ -70,8 +70,10 @@ def report(loop: Loop, callback: object, error: object) -> cython.int:
     work is therefore done here.
     """
     hook: object = None
-    traceback: object = error.__traceback__.tb_next  # without this module
+    traceback: object = error.__traceback__
     try:
+        if traceback is not None:
+            traceback = traceback.tb_next  # without this module
         hook = sys.unraisablehook
         if hook is sys.__unraisablehook__:
             print_report(callback, error.with_traceback(traceback))

@@ -43,7 +43,15 @@ from cython.cimports.everloop.queues.roster import Roster
 from cython.cimports.everloop.signals import check_signum, release_all
 from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.poll import POLLIN, pollfd, ppoll
-from cython.cimports.everloop.sys.process import getegid, geteuid, getgid, getpid, getuid
+from cython.cimports.everloop.sys.process import (
+    F_GETFD,
+    fcntl,
+    getegid,
+    geteuid,
+    getgid,
+    getpid,
+    getuid,
+)
 from cython.cimports.everloop.sys.python import (
     PY_VECTORCALL_ARGUMENTS_OFFSET,
     Py_DECREF,
@@ -681,8 +689,9 @@ class Loop:
             self.descriptors.take_in_strays()
         if self.descriptors.change_count:
             self.descriptors.hand_over(self.kernel)
-        if self.kernel.refused_fd >= 0 or self.descriptors.strays:
+        while self.kernel.refused_fd >= 0 or self.descriptors.strays:
             self.raise_refused()
+            self.descriptors.hand_over(self.kernel)
         return 0
 
     @cython.cfunc
@@ -1118,12 +1127,18 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def raise_refused(self) -> cython.int:
         """Deal with one watcher of a descriptor that the kernel can't watch."""
+        fd: cython.int = self.kernel.refused_fd
         error: cython.int = self.kernel.refused_errno
+        self.kernel.refused_fd = -1
+        # What the kernel said may be of the pass before: the number may be open by now.
+        if fd >= 0 and (error != EBADF or fcntl(fd, F_GETFD) < 0):
+            head: cython.pointer[PyObject] = self.descriptors.slots[fd].head
+            if head != cython.NULL:
+                return self.refuse(cython.cast(Io, head), error)
+        self.descriptors.take_in_strays()
         if self.descriptors.strays:
             return self.refuse(self.descriptors.strays[0], EBADF)
-        head: cython.pointer[PyObject] = self.descriptors.slots[self.kernel.refused_fd].head
-        self.kernel.refused_fd = -1
-        return self.refuse(cython.cast(Io, head), error) if head != cython.NULL else 0
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -35,6 +35,44 @@ def test_run():
         everloop.run(None)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("end", [False, True])
+@pytest.mark.parametrize(
+    "place, name",
+    [
+        (sys, "set_asyncgen_hooks"),
+        (asyncio.events, "_set_running_loop"),
+        (everloop.EventLoop, "_set_coroutine_origin_tracking"),
+    ],
+)
+def test_interrupted_while_it_begins_or_ends(loop, monkeypatch, place, name, end, error):
+    """Whatever of it was set up has been taken down: the loop can run again."""
+    hooks = sys.get_asyncgen_hooks()
+    calls = []
+    original = getattr(place, name)
+
+    def interrupted(*args, **kwargs):
+        calls.append(name)
+        if len(calls) == 1 + end:
+            raise error
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, interrupted)
+    loop.call_soon(loop.stop)
+    with pytest.raises(error):
+        loop.run_forever()
+    monkeypatch.undo()
+    if end and name == "_set_running_loop":
+        asyncio._set_running_loop(None)  # what was to be undone could not be
+    if end and name == "set_asyncgen_hooks":
+        sys.set_asyncgen_hooks(*hooks)
+    assert not loop.is_running()
+    assert asyncio._get_running_loop() is None
+    assert sys.get_asyncgen_hooks() == hooks
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+
+
 def test_runner(loop):
     async def main():
         return asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import itertools
 import os
 import random
 import resource
@@ -446,6 +447,31 @@ def test_two_bad_ones_are_reported_one_by_one(loop, pipe, seen, fds):
     loop.start(EVRUN_ONCE)
     assert seen[0] == (good, EV_READ)
     assert loop.watchers == (good,)
+
+
+@pytest.mark.parametrize("polled", [False, True])
+@pytest.mark.parametrize("fds", list(itertools.permutations([50, 51, 900, 901], 2)))
+def test_second_bad_one_that_was_opened_meanwhile_is_not_refused(loop, pipe, seen, fds, polled):
+    """Nor if the kernel had named it before the first one was reported."""
+    r, w = pipe()
+    watchers = [loop.io(fd, EV_READ, seen) for fd in fds]
+    for watcher in watchers:
+        if polled:
+            os.dup2(r, watcher.fd)
+        watcher.start()
+    if polled:
+        loop.start(EVRUN_NOWAIT)
+        for fd in fds:
+            os.close(fd)
+    refused(loop, 0)
+    (left,) = [watcher for watcher in watchers if watcher.active]
+    os.dup2(r, left.fd)
+    os.write(w, b"x")
+    loop.start(EVRUN_ONCE)
+    assert seen == [(left, EV_READ)]
+    left.stop()
+    os.close(left.fd)
+    passes(loop)
 
 
 def test_stopping_one_bad_watcher_leaves_another_that_claims_to_be_equal(loop):

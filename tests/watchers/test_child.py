@@ -468,3 +468,16 @@ def test_of_a_closed_loop_can_not_be_started(new_loop):
     loop.close()
     with pytest.raises(Error):
         watcher.start()
+
+
+@pytest.mark.parametrize("name", ["rpid", "rstatus"])
+def test_what_was_reported_can_be_set_to_whole_numbers_only(loop, name):
+    watcher = loop.child(1, False, noop)
+    setattr(watcher, name, 7)
+    assert getattr(watcher, name) == 7
+    for value, error in ((1.5, TypeError), ("1", TypeError), (None, TypeError)):
+        with pytest.raises(error):
+            setattr(watcher, name, value)
+    with pytest.raises(OverflowError):
+        setattr(watcher, name, 2**40)
+    assert getattr(watcher, name) == 7

@@ -9,8 +9,6 @@ watchers here.
 import asyncio
 import os
 import ssl
-import sys
-import threading
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
 from asyncio import events
@@ -18,6 +16,7 @@ from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from everloop.aio.core import Core
+from everloop.aio.running import Running
 from everloop.aio.signal_handling import SignalHandling
 from everloop.aio.tls import FastSSLProtocol
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
@@ -292,35 +291,6 @@ async def finished(operation):
         return await operation.waiting
     finally:
         operation.finish()
-
-
-class Running:
-    """While a loop runs: asyncio knows of it, in this thread."""
-
-    def __init__(self, loop):
-        self.loop = loop
-
-    def __enter__(self):
-        loop = self.loop
-        loop._check_closed()
-        loop._check_running()
-        loop._listen_to_signals()
-        loop._set_coroutine_origin_tracking(loop._debug)
-        self.hooks = sys.get_asyncgen_hooks()
-        loop._thread_id = threading.get_ident()
-        sys.set_asyncgen_hooks(
-            firstiter=loop._asyncgen_firstiter_hook, finalizer=loop._asyncgen_finalizer_hook
-        )
-        events._set_running_loop(loop)
-
-    def __exit__(self, *exc_info):
-        loop = self.loop
-        loop._stopping = False
-        loop._thread_id = None
-        loop._show_ready()
-        events._set_running_loop(None)
-        loop._set_coroutine_origin_tracking(False)
-        sys.set_asyncgen_hooks(*self.hooks)
 
 
 class Selector:

@@ -85,8 +85,8 @@ class Child(Watcher):
         rank: cython.int = check_new(self, loop, callback, priority)
         self.pid = number
         self.extra = traced
-        self.rpid = 0
-        self.rstatus = 0
+        self.reported_pid = 0
+        self.reported_status = 0
         adopt(self, loop, callback, data, rank)
 
     @cython.always_allow_keywords(False)
@@ -142,9 +142,28 @@ class Child(Watcher):
 
         As subprocess.Popen.returncode, of the child that rpid names. Read only.
         """
-        if self.rpid == 0 or os.WIFSTOPPED(self.rstatus) or os.WIFCONTINUED(self.rstatus):
+        status: cython.int = self.reported_status
+        if self.reported_pid == 0 or os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
             return None
-        return os.waitstatus_to_exitcode(self.rstatus)
+        return os.waitstatus_to_exitcode(status)
+
+    @property
+    def rpid(self) -> int:
+        """The process id of the child that rstatus is of; 0 before the first event."""
+        return self.reported_pid
+
+    @rpid.setter
+    def rpid(self, pid):
+        self.reported_pid = whole("rpid", pid)
+
+    @property
+    def rstatus(self) -> int:
+        """The latest status, as os.waitpid() gives it."""
+        return self.reported_status
+
+    @rstatus.setter
+    def rstatus(self, status):
+        self.reported_status = whole("rstatus", status)
 
     def _describe(self) -> str:
         return f"pid={self.pid}{' trace' if self.extra else ''}"
@@ -206,8 +225,8 @@ def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
         for watcher in reversed(loop.children):
             child = watcher
             if child.pid == wanted and (child.extra or not running):
-                child.rpid = pid
-                child.rstatus = status
+                child.reported_pid = pid
+                child.reported_status = status
                 if child.slot == 0:
                     child.rank = EV_MAXPRI - EV_MINPRI
                 push(loop.queue, child, EV_CHILD)
