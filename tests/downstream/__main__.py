@@ -2,11 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import suite, table
+from . import running, suite, table
 from .comparison import read_expectations
 from .projects import PROJECTS, Project
 
@@ -22,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="those that take little time")
     parser.add_argument("--uvloop", action="store_true", help="run the suites on uvloop, too")
     parser.add_argument("--afresh", action="store_true", help="run what is kept of asyncio again")
-    parser.add_argument("--files", nargs="+", help="only these files of the suites, as pytest names them")
+    parser.add_argument(
+        "--files", nargs="+", help="only these files of the suites, as pytest names them"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="how many suites run at a time")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     return parser
@@ -45,9 +48,7 @@ def chosen(arguments: argparse.Namespace) -> list[Project]:
 def main() -> int:
     """Run the suites, print the faults and a table; exit status 1 if there is a fault."""
     arguments = parser().parse_args()
-    options = suite.Options(
-        cache_directory(), arguments.uvloop, arguments.afresh, arguments.files
-    )
+    options = suite.Options(cache_directory(), arguments.uvloop, arguments.afresh, arguments.files)
     expectations = read_expectations(EXPECTATIONS.read_text())
     if unknown := expectations.keys() - {project.name for project in PROJECTS}:
         sys.exit(f"{EXPECTATIONS.name} names unknown projects: {', '.join(sorted(unknown))}")
@@ -58,8 +59,14 @@ def main() -> int:
         print(suite.describe(report), flush=True)
         return report
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        reports = list(pool.map(judge, chosen(arguments)))
+        try:
+            reports = list(pool.map(judge, chosen(arguments)))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            running.Processes.break_off()
+            raise
     text = table.markdown(reports)
     print(text)
     if arguments.write:

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from . import sources
+from . import localhost, sources
 from .comparison import FAILED, worst
 from .projects import Project
 
@@ -32,11 +32,27 @@ SHOWN = 6000
 UNWANTED = ("LIBEV_FLAGS", "PYTEST_ADDOPTS", "PYTHONASYNCIODEBUG", "PYTHONPATH", "PYTHONWARNINGS")
 
 # Pytest's statuses of a run that has come to its end; 5: no test was chosen.
-ENDED_WELL = (0, 1, 2, 5)
+ENDED = (0, 1, 2, 5)
+
+# Pytest's status when an exception has left one of its own functions, or a plugin's.
+INTERNAL_ERROR = 3
 
 
 class Broken(Exception):
     """The run itself failed, and so tells nothing of the loop."""
+
+
+class Processes:
+    """The processes that run, for all to be ended when the run is broken off."""
+
+    running: ClassVar[set[subprocess.Popen[bytes]]] = set()
+    broken_off = False
+
+    @classmethod
+    def break_off(cls) -> None:
+        cls.broken_off = True
+        for process in list(cls.running):
+            end_group(process)
 
 
 @dataclass
@@ -46,6 +62,7 @@ class Results:
     outcomes: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
     loops: int = 0
 
 
@@ -76,14 +93,18 @@ def run_suite(
         }
         for number in range(MOST_PROCESSES):
             order["done"] = list(results.outcomes)
-            lines, printed, status = run_process(project, place, order, tree, temporary / str(number))
+            lines, printed, status = run_process(
+                project, place, order, tree, temporary / str(number)
+            )
             finished = gather(lines, printed, status, results)
             if finished:
                 break
         else:
-            raise Broken(f"{MOST_PROCESSES} processes have ended before the suite did: {printed}")
+            raise Broken(
+                f"{loop}: {MOST_PROCESSES} processes ended before the suite did: {printed}"
+            )
     if not results.loops:
-        raise Broken(f"no loop under test was made: {printed}")
+        raise Broken(f"{loop}: no loop under test was made: {printed}")
     return results
 
 
@@ -115,6 +136,8 @@ def run_process(
     }
     environment |= {name: fill(value, place) for name, value in project.environment.items()}
     with output.open("wb") as file:
+        if Processes.broken_off:
+            raise Broken("broken off")
         process = subprocess.Popen(
             command(project, place),
             cwd=tree / project.directory,
@@ -137,7 +160,7 @@ def command(project: Project, place: Place) -> list[str]:
         *("--continue-on-collection-errors", "--tb=short", "-q"),
     ]
     arguments = [fill(argument, place) for argument in project.arguments]
-    return [str(place.interpreter), "-m", "pytest", *options, *arguments]
+    return [*localhost.prefix(), str(place.interpreter), "-m", "pytest", *options, *arguments]
 
 
 def fill(text: str, place: Place) -> str:
@@ -147,6 +170,7 @@ def fill(text: str, place: Place) -> str:
 
 def end_of(process: subprocess.Popen[bytes], *signs: Path) -> int | None:
     """The exit status; None for a process that had to be ended, since no file has grown."""
+    Processes.running.add(process)
     try:
         while True:
             before = [path.stat().st_size for path in signs]
@@ -155,14 +179,18 @@ def end_of(process: subprocess.Popen[bytes], *signs: Path) -> int | None:
             if before == [path.stat().st_size for path in signs]:
                 return None
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what the tests have started, too
+        end_group(process)
         process.wait()
+        Processes.running.discard(process)
 
 
-def gather(
-    lines: list[dict[str, Any]], printed: str, status: int | None, results: Results
-) -> bool:
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process with what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def gather(lines: list[dict[str, Any]], printed: str, status: int | None, results: Results) -> bool:
     """Add what a process told; returns whether the suite is through."""
     outcomes: defaultdict[str, list[str]] = defaultdict(list)
     running, finished = None, False
@@ -176,13 +204,14 @@ def gather(
         elif "ended" in line:
             running = None
             results.loops += line["loops"]
+            results.seconds[line["ended"]] = line["seconds"]
         elif "left_out" in line:
             results.left_out = line["left_out"]
         elif "finished" in line:
-            finished = True
-            if line["finished"] not in ENDED_WELL:
+            if line["finished"] not in (*ENDED, INTERNAL_ERROR):
                 raise Broken(f"pytest ended with status {line['finished']}: {printed}")
-    if not finished and running is None and not outcomes:
+            finished = line["finished"] in ENDED
+    if not (finished or running or outcomes):
         raise Broken(f"pytest ended with status {status}: {printed}")
     if running is not None:
         outcomes[running].append(FAILED)

@@ -49,9 +49,7 @@ def build(options: Options) -> Path:
     return environments.wheel(options.cache)
 
 
-def judge(
-    project: Project, expected: Mapping[str, str], wheel: Path, options: Options
-) -> Report:
+def judge(project: Project, expected: Mapping[str, str], wheel: Path, options: Options) -> Report:
     """Run a suite on asyncio, and on everloop until it is settled which failures are faults."""
     report = Report(project)
     began = time.monotonic()
@@ -89,9 +87,7 @@ def settle(comparison: Comparison, project: Project, place: running.Place) -> No
         again = running.run_suite(project, place, "everloop", files)
         comparison.runs.append(again.outcomes)
         if len(comparison.again) == 0:
-            comparison.again.append(
-                running.run_suite(project, place, "asyncio", files).outcomes
-            )
+            comparison.again.append(running.run_suite(project, place, "asyncio", files).outcomes)
 
 
 def on_uvloop(project: Project, place: running.Place, options: Options) -> running.Results:
@@ -101,9 +97,7 @@ def on_uvloop(project: Project, place: running.Place, options: Options) -> runni
     return kept(project, dataclasses.replace(place, interpreter=interpreter), UVLOOP, options)
 
 
-def kept(
-    project: Project, place: running.Place, loop: str, options: Options
-) -> running.Results:
+def kept(project: Project, place: running.Place, loop: str, options: Options) -> running.Results:
     """The results on a loop that does not change: those of an earlier run, if there are any."""
     key = environments.digest(
         [
@@ -147,5 +141,3 @@ def describe(report: Report) -> str:
     for test in comparison.faults:
         lines.append(f"----- {test}\n{report.details.get(test, 'it has not run')}")
     return "\n".join(lines)
-
-

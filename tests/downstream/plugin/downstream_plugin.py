@@ -23,7 +23,7 @@ import importlib
 import json
 import os
 import re
-import sys
+import time
 import warnings
 
 import pytest
@@ -131,12 +131,13 @@ class Reporter:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        before = Loops.made
+        before, began = Loops.made, time.monotonic()
         self.write(began=item.nodeid)
         faulthandler.dump_traceback_later(self.order["lost_after"], exit=True, file=self.stderr)
         yield
         faulthandler.cancel_dump_traceback_later()
-        self.write(ended=item.nodeid, loops=Loops.made - before)
+        seconds = round(time.monotonic() - began, 2)
+        self.write(ended=item.nodeid, loops=Loops.made - before, seconds=seconds)
 
     def pytest_runtest_logreport(self, report):
         outcome = "skipped" if hasattr(report, "wasxfail") else report.outcome
