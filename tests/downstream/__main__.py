@@ -56,7 +56,8 @@ def main() -> int:
 
     def judge(project: Project) -> suite.Report:
         report = suite.judge(project, expectations.get(project.name, {}), wheel, options)
-        print(suite.describe(report), flush=True)
+        details = options.cache / f"{project.name}-failures.txt"
+        print(suite.describe(report, details), flush=True)
         return report
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

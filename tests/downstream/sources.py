@@ -114,7 +114,8 @@ def configure_apt(directory: Path, suite: str) -> Path:
 def deb_src(suite: str) -> str:
     """An entry for the sources of a suite, at the mirror that the system has its packages from."""
     places = (Path("/etc/apt/sources.list.d"), Path("/etc/apt"))
-    for path in sorted(path for place in places for path in place.glob("*.*")):
+    kinds = ("*.list", "*.sources")
+    for path in (path for place in places for kind in kinds for path in place.glob(kind)):
         for stanza in stanzas(path):
             if "main" in stanza["Components"].split() and "/debian" in stanza["URIs"]:
                 signed = f"Signed-By: {stanza['Signed-By']}\n" if stanza.get("Signed-By") else ""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,9 @@ def judge(project: Project, expected: Mapping[str, str], wheel: Path, options: O
         report.unavailable = str(error)
     except running.Broken as error:
         report.broken = str(error)
+    except Exception:
+        # The other suites go on.
+        report.broken = traceback.format_exc()
     report.seconds = time.monotonic() - began
     return report
 
@@ -120,8 +124,8 @@ def kept(project: Project, place: running.Place, loop: str, options: Options) ->
 # What is printed
 
 
-def describe(report: Report) -> str:
-    """The faults of a suite, each with its traceback."""
+def describe(report: Report, details: Path) -> str:
+    """The faults of a suite; their tracebacks go into a file."""
     title = f"== {report.project.name} {report.project.version}, {report.seconds:.0f} s"
     if report.unavailable:
         return f"{title}: left out: {report.unavailable}"
@@ -137,7 +141,16 @@ def describe(report: Report) -> str:
     lines += [f"fails some times: {test}" for test in comparison.unsteady]
     lines += [f"expected to fail, but passes: {test}" for test in comparison.unexpected_passes]
     lines += [f"expected to fail, but is no test: {each}" for each in comparison.unmatched]
-    lines += [f"FAULT: {test}" for test in comparison.faults]
-    for test in comparison.faults:
-        lines.append(f"----- {test}\n{report.details.get(test, 'it has not run')}")
+    lines += [f"FAULT: {test}: {last_line(report, test)}" for test in comparison.faults]
+    if differing := comparison.failing + comparison.unsteady:
+        texts = (f"===== {test}\n{report.details.get(test, '')}\n\n" for test in differing)
+        details.write_text("".join(texts))
+        lines.append(f"tracebacks: {details}")
     return "\n".join(lines)
+
+
+def last_line(report: Report, test: str) -> str:
+    """What a test's traceback comes to."""
+    text = report.details.get(test, "it has not run").strip()
+    errors = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    return (errors or text.splitlines())[-1][:200]
