@@ -25,6 +25,8 @@ class Project:
     directory: str = "."
     # Names that take the loop under test, where a suite does not go by the policy.
     replaces: tuple[str, ...] = ()
+    # Whether the processes that the suite starts use the loop under test, too.
+    children: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = ()
     # Seconds for one test.
@@ -253,7 +255,7 @@ PROJECTS = (
         version="6.6.1",
         source=None,
         requirements=("tornado==6.6.1", "pycares"),
-        arguments=("--pyargs", "tornado.test"),
+        arguments=("-p", "quiet_tornado", "--pyargs", "tornado.test"),
     ),
     Project(
         name="distributed",

@@ -127,10 +127,11 @@ def run_process(
     report, output = directory / "report", directory / "output"
     report.touch()
     (directory / "order").write_text(json.dumps(order | {"report": str(report)}))
+    children = [PLUGIN / "children"] if project.children else []
     environment = {name: os.environ[name] for name in os.environ if name not in UNWANTED}
     environment |= {
         "DOWNSTREAM_ORDER": str(directory / "order"),
-        "PYTHONPATH": str(PLUGIN),
+        "PYTHONPATH": os.pathsep.join(map(str, [PLUGIN, *children])),
         "TMPDIR": str(directory),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(directory / "hypothesis"),
     }

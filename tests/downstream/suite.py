@@ -108,7 +108,7 @@ def kept(project: Project, place: running.Place, loop: str, options: Options) ->
             repr(project),
             repr(options.files),
             environments.CONSTRAINTS.read_text(),
-            *(path.read_text() for path in sorted(running.PLUGIN.glob("*.py"))),
+            *(path.read_text() for path in sorted(running.PLUGIN.rglob("*.py"))),
         ]
     )
     name = f"{environments.python_tag()}-{project.name}-{loop}-{key}.json"
