@@ -54,8 +54,10 @@ def judge(project: Project, expected: Mapping[str, str], wheel: Path, options: O
     """Run a suite on asyncio, and on everloop until it is settled which failures are faults."""
     report = Report(project)
     began = time.monotonic()
+    # Another run would make its environment anew.
+    lock = environments.locked(options.cache / "locks" / project.name)
     try:
-        with running.services(project.services) as services:
+        with lock, running.services(project.services) as services:
             compare(report, expected, wheel, services, options)
     except sources.Unavailable as error:
         report.unavailable = str(error)
