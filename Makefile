@@ -17,18 +17,25 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench benchmarks bench-quick build package clean
+.PHONY: help demo test downstream downstream-quick lint format bench benchmarks bench-quick build package clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## */\1:/p' Makefile | \
 		while IFS=: read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
 	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TESTS='' (arguments for pytest)"
+	@echo "  DOWNSTREAM='' (projects, or other arguments; see docs/downstream.md)"
 
 demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 messages
 	$(BIN)/python -m demo
 
 test: $(STAMPS)/package $(STAMPS)/test ## run the tests on the installed package
 	$(BIN)/python -m pytest $(TESTS)
+
+downstream: $(STAMPS)/test ## the test-suites of projects that live on asyncio, on everloop
+	$(BIN)/python -m tests.downstream $(DOWNSTREAM)
+
+downstream-quick: $(STAMPS)/test ## those of them that take little time, below 5 minutes
+	$(BIN)/python -m tests.downstream --quick $(DOWNSTREAM)
 
 lint: $(STAMPS)/lint ## check style and types
 	$(BIN)/ruff check .
