@@ -9,7 +9,18 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 SOURCE = Path("src")
-PLAIN_PYTHON = {"__init__", "__main__", "breath", "errors", "event_loop", "features"}
+PLAIN_PYTHON = {
+    "__init__",
+    "__main__",
+    "breath",
+    "connecting",
+    "errors",
+    "event_loop",
+    "features",
+    "resolving",
+    "serving",
+    "stdlib",
+}
 JOBS = len(os.sched_getaffinity(0))
 
 DIRECTIVES = {

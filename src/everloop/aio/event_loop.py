@@ -17,7 +17,9 @@ from asyncio import coroutines, events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
+from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
+from everloop.aio.serving import Serving
 from everloop.aio.tls import FastSSLProtocol
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.errors import Error
@@ -26,7 +28,7 @@ from everloop.watchers.child import Child
 from everloop.watchers.signal import Signal
 
 
-class EventLoop(Core, StandardLoop):
+class EventLoop(Core, Connecting, Serving, StandardLoop):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
