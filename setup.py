@@ -13,10 +13,14 @@ PLAIN_PYTHON = {
     "__init__",
     "__main__",
     "breath",
+    "connecting",
     "errors",
     "event_loop",
     "features",
+    "resolving",
+    "serving",
     "signal_handling",
+    "stdlib",
 }
 JOBS = len(os.sched_getaffinity(0))
 

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import ssl
-import sys
 
 import pytest
 
@@ -348,7 +347,6 @@ def test_backlog_of_zero(loop, run):
     run(main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="servers know their clients from 3.13 on")
 @pytest.mark.parametrize("method", ["close_clients", "abort_clients"])
 def test_clients_are_closed_with_the_server(loop, run, method):
     async def main():

@@ -57,9 +57,19 @@ class Loops(NamedTuple):
     new: Callable[..., asyncio.AbstractEventLoop]
 
 
+class StandInForSocket(types.ModuleType):
+    """The socket module that asyncio's loop has at the moment: tests replace it by a mock."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio.base_events.socket, name)
+
+
 def everloop_loops() -> Loops:
     import everloop
+    from everloop.aio import connecting, serving
 
+    for module in (connecting, serving):
+        module.socket = StandInForSocket("socket")  # type: ignore[attr-defined]
     backends = {
         selectors.EpollSelector: everloop.EVBACKEND_EPOLL,
         selectors.PollSelector: everloop.EVBACKEND_POLL,

@@ -207,41 +207,37 @@ class Core(Loop):
         if transport is not None and not transport.is_closing():
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
 
-    # Transports, for what the standard library's part of the loop makes
+    # Transports and listeners
 
-    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+    def _make_socket_transport(
+        self, sock, protocol, waiter=None, *, extra=None, server=None, context=None
+    ):
         self._ensure_fd_no_transport(sock)
-        return new_stream(self, sock, protocol, waiter, extra, server)
+        return new_stream(self, sock, protocol, waiter, extra, server, context)
 
     def _make_ssl_transport(
-        self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
+        self,
+        rawsock,
+        protocol,
+        sslcontext,
+        waiter=None,
+        *,
+        extra=None,
+        server=None,
+        context=None,
+        **options,
     ):
         self._ensure_fd_no_transport(rawsock)
         tls = FastSSLProtocol(self, protocol, sslcontext, waiter, **options)
-        new_stream(self, rawsock, tls, None, extra, server)
+        new_stream(self, rawsock, tls, None, extra, server, context)
         return tls._app_transport
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
         self._ensure_fd_no_transport(sock)
         return new_datagram(self, sock, protocol, address, waiter, extra)
 
-    def _start_serving(
-        self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts
-    ):
-        if sslcontext is not None:
-            # Handshakes take turns with everything else: by a task for each.
-            self._add_reader(
-                sock.fileno(),
-                self._accept_connection,
-                protocol_factory,
-                sock,
-                sslcontext,
-                server,
-                backlog,
-                *timeouts,
-            )
-            return
-        listener: Listener = new_listener(self, sock, protocol_factory, server, backlog)
+    def _start_serving(self, sock, server):
+        listener: Listener = new_listener(self, sock, server)
         self.listeners[listener.fd] = listener
         listener.begin()
 
@@ -249,7 +245,7 @@ class Core(Loop):
         listener: Listener = self.listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.end()
-        StandardLoop._stop_serving(self, sock)
+        sock.close()
 
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for
 

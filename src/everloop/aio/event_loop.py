@@ -15,8 +15,10 @@ from asyncio import events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
+from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
 from everloop.aio.running import Running
+from everloop.aio.serving import Serving
 from everloop.aio.signal_handling import SignalHandling
 from everloop.aio.tls import FastSSLProtocol
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
@@ -24,7 +26,7 @@ from everloop.loop import Loop
 from everloop.watchers.child import Child
 
 
-class EventLoop(Core, SignalHandling, StandardLoop):
+class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after

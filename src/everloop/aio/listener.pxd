@@ -5,7 +5,8 @@ cdef class Listener(ServedIo):
     cdef object sock
     cdef object factory
     cdef object server
-    cdef object context
+    cdef object context   # each connection gets a copy
+    cdef dict tls         # options of FastSSLProtocol, or None
     cdef int family
     cdef int backlog
 
@@ -13,4 +14,4 @@ cdef class Listener(ServedIo):
     cdef int accept_failed(self, int error) except -1
     cdef int report(self, str message, object error) except -1
 
-cdef Listener new_listener(Core loop, object sock, object factory, object server, int backlog)
+cdef Listener new_listener(Core loop, object sock, object server)

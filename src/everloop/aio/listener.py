@@ -10,7 +10,6 @@ from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
 from cython.cimports.everloop.failures import system_error
-from cython.cimports.everloop.sys.python import PyContext_CopyCurrent
 from cython.cimports.everloop.sys.socket import (
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
@@ -29,6 +28,8 @@ from cython.cimports.libc.errno import (
     errno,
 )
 from cython.cimports.posix.unistd import close
+
+from everloop.aio.tls import FastSSLProtocol
 
 
 @cython.final
@@ -61,14 +62,15 @@ class Listener(ServedIo):
             return self.accept_failed(errno)
         loop: Core = self.loop
         transport: StreamTransport
+        context: object = self.context.copy()
         try:
             transport = accepted_stream(
                 loop,
                 fd,
                 self.family,
-                self.context.copy().run(self.factory),
+                context.run(self.make_protocol),
                 self.server,
-                self.context.copy(),
+                context,
                 cython.address(peer),
             )
         except (SystemExit, KeyboardInterrupt):
@@ -78,8 +80,25 @@ class Listener(ServedIo):
             close(fd)
             self.report("Error on transport creation for incoming connection", error)
             return 1
-        transport.context.run(transport._begin, None)
+        context.run(transport._begin, None)
         return 1
+
+    def make_protocol(self):
+        """For a new connection; one of TLS that leads to the application's."""
+        protocol: object = self.factory()
+        if self.tls is None:
+            return protocol
+        loop: Core = self.loop
+        waiter: object = None
+        if loop._debug:
+            waiter = loop.create_future()
+            waiter.add_done_callback(self.handshake_ended)
+        return FastSSLProtocol(loop, protocol, waiter=waiter, server_side=True, **self.tls)
+
+    def handshake_ended(self, waiter):
+        """In debug mode: report a connection that came to nothing."""
+        if not waiter.cancelled() and waiter.exception() is not None:
+            self.report("Error on transport creation for incoming connection", waiter.exception())
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -115,15 +134,16 @@ class Listener(ServedIo):
 
 
 @cython.cfunc
-def new_listener(
-    loop: Core, sock: object, factory: object, server: object, backlog: cython.int
-) -> Listener:
+def new_listener(loop: Core, sock: object, server: object) -> Listener:
+    """For a socket that listens. server: everloop's, whose service it renders."""
+    service: object = server._service
     self: Listener = Listener.__new__(Listener)
     prepare(self, loop, descriptor_of(sock), EV_READ)
     self.sock = sock
-    self.factory = factory
     self.server = server
-    self.backlog = max(backlog, 1)
+    self.factory = service.protocol_factory
+    self.context = service.context
+    self.tls = service.tls
+    self.backlog = max(service.backlog, 1)
     self.family = sock.family
-    self.context = PyContext_CopyCurrent()
     return self

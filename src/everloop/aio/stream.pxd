@@ -28,5 +28,5 @@ cdef class StreamTransport(SocketTransport):
     cdef int shut_writes(self) except -1
     cdef int give_up(self) except -1
 
-cdef StreamTransport new_stream(Core loop, object sock, object protocol, object waiter, object extra, object server)
+cdef StreamTransport new_stream(Core loop, object sock, object protocol, object waiter, object extra, object server, object context)
 cdef StreamTransport accepted_stream(Core loop, int fd, int family, object protocol, object server, object context, Address* peer)

@@ -449,10 +449,20 @@ alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))
 
 @cython.cfunc
 def new_stream(
-    loop: Core, sock: object, protocol: object, waiter: object, extra: object, server: object
+    loop: Core,
+    sock: object,
+    protocol: object,
+    waiter: object,
+    extra: object,
+    server: object,
+    context: object,
 ) -> StreamTransport:
-    """A transport for a connected socket, which starts in the next round of the loop."""
-    context: object = PyContext_CopyCurrent()
+    """A transport for a connected socket, which starts in the next round of the loop.
+
+    context: of the protocol's callbacks; a copy of the current one if None.
+    """
+    if context is None:
+        context = PyContext_CopyCurrent()
     self: StreamTransport = made(loop, sock.fileno(), sock.family, protocol, server, context)
     begin_with_socket(self, sock, extra, waiter)
     return self

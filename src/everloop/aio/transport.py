@@ -12,7 +12,6 @@ import asyncio
 import socket
 import warnings
 import weakref
-from asyncio.base_events import Server
 from asyncio.constants import LOG_THRESHOLD_FOR_CONNLOST_WRITES
 from asyncio.futures import _set_result_unless_cancelled as set_result_unless_cancelled
 from asyncio.log import logger
@@ -41,9 +40,6 @@ from cython.cimports.everloop.sys.socket import (
     socklen_t,
 )
 from cython.cimports.posix.unistd import close
-
-# From Python 3.13 on, servers know their transports.
-SERVER_KNOWS = Server._attach.__code__.co_argcount == 2
 
 
 class StreamFace(asyncio.transports._FlowControlMixin, asyncio.Transport):
@@ -511,7 +507,7 @@ def set_up(
     self.extra = {}
     self.set_protocol(protocol)
     if server is not None:
-        attach(self, server)
+        server._attach(self)
         self.server = server
     self.family = family
     self.context = context
@@ -619,25 +615,10 @@ def close_socket(self: SocketTransport) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def attach(self: SocketTransport, server: object) -> cython.int:
-    """The server has a connection more. Raises AssertionError if it has been closed."""
-    if SERVER_KNOWS:
-        server._attach(self)
-    else:
-        server._attach()
-    return 0
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
 def detach(self: SocketTransport) -> cython.int:
     """The server has a connection less."""
     server: object = self.server
     self.server = None
-    if server is None:
-        return 0
-    if SERVER_KNOWS:
+    if server is not None:
         server._detach(self)
-    else:
-        server._detach()
     return 0
