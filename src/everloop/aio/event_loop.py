@@ -11,7 +11,6 @@ import os
 import ssl
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
-from asyncio import events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
