@@ -358,3 +358,125 @@ async def one_step_at_a_time(rounds):
 
 def test_steps_of_tasks_and_streams():
     assert_same(one_step_at_a_time, 40)
+
+
+# What is closed while it is watched, and what is replaced
+
+
+def removal(watched, removed):
+    """What remove_reader() and remove_writer() say of a socket that was closed meanwhile."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        one, other = socket.socketpair()
+        if "reader" in watched:
+            loop.add_reader(one, int)
+        if "writer" in watched:
+            loop.add_writer(one, int)
+        await asyncio.sleep(0)
+        one.close()
+        seen = []
+        for name in removed:
+            try:
+                seen.append(getattr(loop, f"remove_{name}")(one))
+            except ValueError:
+                seen.append("unknown")
+        other.close()
+        return seen
+
+    return scenario
+
+
+@pytest.mark.parametrize("watched", ["reader", "writer"])
+@pytest.mark.parametrize("removed", [("reader", "writer"), ("writer", "reader")])
+def test_removing_what_was_closed(watched, removed):
+    assert True in assert_same(removal([watched], removed))
+
+
+def test_removing_both_of_what_was_closed():
+    """asyncio raises OSError from the first; ours is as uvloop's."""
+    removed = ("reader", "writer", "reader")
+    seen = seen_on(everloop.new_event_loop, removal(removed, removed))
+    assert seen == [True, True, "unknown"]
+
+
+async def reused_number():
+    """Another socket gets the number of one that was closed while it was watched."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    one, peer = socket.socketpair()
+    loop.add_reader(one, seen.append, "one")
+    await asyncio.sleep(0)
+    number = one.fileno()
+    one.close()
+    peer.close()
+    loop.remove_reader(one)
+    two, peer = socket.socketpair()
+    assert two.fileno() == number
+    peer.send(b"x")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    loop.add_reader(two, seen.append, "two")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    loop.remove_reader(two)
+    two.close()
+    peer.close()
+    return set(seen)
+
+
+def test_nothing_of_a_closed_socket_is_left_watched():
+    assert assert_same(reused_number) == {"two"}
+
+
+def test_number_reused_under_its_reader(loop):
+    """Without a removal between: asyncio's selector would go on with the old one."""
+    seen = []
+    one, peer = socket.socketpair()
+    loop.add_reader(one, seen.append, "one")
+    loop.run_until_complete(asyncio.sleep(0))
+    one.close()
+    peer.close()
+    two, peer = socket.socketpair()
+    peer.send(b"x")
+    loop.add_reader(two, seen.append, "two")
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.remove_reader(two)
+    two.close()
+    peer.close()
+    assert set(seen) == {"two"}
+
+
+async def replaced_methods(pair):
+    loop = asyncio.get_running_loop()
+    one, peer = pair()
+    with blocking(peer):
+        transport, protocol = await loop.create_connection(Recorder, sock=one)
+        seen = []
+        transport.write = seen.append
+        transport.write(b"caught")
+        del transport.write
+        transport.write(b"sent")
+        seen.append(peer.recv(100))
+        transport.close()
+        await protocol.gets("lost")
+        return seen
+
+
+@pytest.mark.parametrize("pair", [tcp_pair, unix_pair])
+def test_methods_of_a_transport_may_be_replaced(pair):
+    assert assert_same(replaced_methods, pair) == [b"caught", b"sent"]
+
+
+async def times_given():
+    loop = asyncio.get_running_loop()
+    now = int(loop.time())
+    handles = [loop.call_at(when, int) for when in (now + 100, now + 100.5)]
+    seen = [(type(handle.when()), handle.when() - now) for handle in handles]
+    for handle in handles:
+        handle.cancel()
+    return seen
+
+
+def test_times_are_told_as_they_were_given():
+    assert assert_same(times_given) == [(int, 100), (float, 100.5)]

@@ -51,6 +51,7 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
 )
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.queues.descriptors import DOUBTED
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 
@@ -130,7 +131,10 @@ class Core(Loop):
         """
         if when is None:
             raise TypeError("when cannot be None")
-        return self.at(when, callback, args, context)
+        timer: TimerHandle = self.at(when, callback, args, context)
+        if type(when) is not float:
+            timer.given = when
+        return timer
 
     def time(self) -> float:
         """The loop's time in seconds, of the monotonic clock."""
@@ -174,8 +178,12 @@ class Core(Loop):
         self._add_reader(fd, callback, *args)
 
     def remove_reader(self, fd) -> bool:
-        """Call no longer when fd is readable. Returns whether it had a reader."""
-        self._ensure_fd_no_transport(fd)
+        """Call no longer when fd is readable. Returns whether it had a reader.
+
+        fd may be a file object that has been closed since it was given to `add_reader`.
+        """
+        if not is_closed_file(fd):
+            self._ensure_fd_no_transport(fd)
         return self._remove_reader(fd)
 
     def add_writer(self, fd, callback, *args) -> None:
@@ -184,21 +192,22 @@ class Core(Loop):
         self._add_writer(fd, callback, *args)
 
     def remove_writer(self, fd) -> bool:
-        """Call no longer when fd is writable. Returns whether it had a writer."""
-        self._ensure_fd_no_transport(fd)
+        """The same as `remove_reader` for its writer."""
+        if not is_closed_file(fd):
+            self._ensure_fd_no_transport(fd)
         return self._remove_writer(fd)
 
     def _add_reader(self, fd, callback, *args):
-        return self.watch(self.readers, descriptor_of(fd), EV_READ, callback, args)
+        return self.watch(self.readers, fd, EV_READ, callback, args)
 
     def _remove_reader(self, fd):
-        return self.unwatch(self.readers, descriptor_of(fd))
+        return self.unwatch(self.readers, self.watched_descriptor(fd))
 
     def _add_writer(self, fd, callback, *args):
-        return self.watch(self.writers, descriptor_of(fd), EV_WRITE, callback, args)
+        return self.watch(self.writers, fd, EV_WRITE, callback, args)
 
     def _remove_writer(self, fd):
-        return self.unwatch(self.writers, descriptor_of(fd))
+        return self.unwatch(self.writers, self.watched_descriptor(fd))
 
     def _ensure_fd_no_transport(self, fd):
         """Raises RuntimeError if a transport that is not closing uses fd."""
@@ -547,23 +556,40 @@ class Core(Loop):
 
     @cython.cfunc
     def watch(
-        self, table: dict, fd: cython.int, events: cython.int, callback: object, args: tuple
+        self, table: dict, file: object, events: cython.int, callback: object, args: tuple
     ) -> object:
-        """Have a handle called when fd is ready; one that was there before is cancelled."""
+        """Have a handle called when file is ready; one that was there before is cancelled."""
         if self.state != OPEN:
             self.raise_closed()
+        fd: cython.int = descriptor_of(file)
         handle: Handle = new_handle(self, callback, args, None)
         old: Handle
         io: CallbackIo = table.get(fd)
         if io is not None:
             io.handle, old = handle, io.handle
             old.cancel()
+            if io.file is not file:
+                # Another file may have got the number of one that was closed.
+                self.descriptors.mark_changed(fd, DOUBTED)
         else:
             io = new_callback_io(self, fd, events, handle)
             table[fd] = io
+        io.file = file
         if table.get(fd) is io:
             io.begin()
         return handle
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def watched_descriptor(self, file: object) -> cython.int:
+        """The number of a file object, also if it has been closed while it was watched."""
+        io: CallbackIo
+        if is_closed_file(file):
+            for table in (self.readers, self.writers):
+                for io in cython.cast(dict, table).values():
+                    if io.file is file:
+                        return io.fd
+        return descriptor_of(file)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -587,6 +613,21 @@ def serve_io(loop: Core, io: ServedIo, revents: cython.int) -> cython.int:
     except BaseException as error:
         loop.call_exception_handler({"message": f"Exception in {io!r}", "exception": error})
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def is_closed_file(file: object) -> cython.bint:
+    """Whether it is a file object that has no descriptor any more."""
+    if isinstance(file, int):
+        return False
+    try:
+        return file.fileno() < 0
+    except ValueError:
+        # What files say, other than sockets.
+        return True
+    except (AttributeError, TypeError):
+        return False
 
 
 @cython.cfunc

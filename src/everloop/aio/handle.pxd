@@ -19,6 +19,7 @@ cdef class Handle:
 cdef class TimerHandle(Timer):
     cdef Handle handle       # what is to be done
     cdef double moment       # in the loop's time(), seconds
+    cdef object given        # the same as call_at() got it, if that was no float
 
 cdef Handle new_handle(Core loop, object callback, tuple args, object context)
 cdef TimerHandle new_timer_handle(Core loop, double when, object callback, tuple args, object context)

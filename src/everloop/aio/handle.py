@@ -133,7 +133,7 @@ class TimerHandle(Timer):
 
     def when(self) -> float:
         """When the callback is to be called, in seconds of the loop's time()."""
-        return self.moment
+        return self.moment if self.given is None else self.given
 
     def get_context(self):
         """The contextvars.Context that the callback runs in."""
@@ -144,7 +144,7 @@ class TimerHandle(Timer):
 
     @property
     def _when(self):
-        return self.moment
+        return self.when()
 
     @property
     def _scheduled(self):

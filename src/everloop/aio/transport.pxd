@@ -11,6 +11,7 @@ cdef class TransportIo(ServedIo):
 
 cdef class SocketTransport:
     cdef object __weakref__
+    cdef dict __dict__           # for tests that put something in a method's place
     cdef Core loop
     cdef readonly int fd         # -1 once closed
     cdef object sock             # socket.socket, or None as long as nobody asks
