@@ -7,13 +7,14 @@ watchers here.
 """
 
 import asyncio
+import inspect
 import os
 import ssl
 import sys
 import threading
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
-from asyncio import coroutines, events
+from asyncio import events
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
@@ -140,7 +141,7 @@ class EventLoop(Core, StandardLoop):
         Raises ValueError for what is not a signal, RuntimeError for one that can't be
         caught or that another loop watches.
         """
-        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
+        if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
         self._check_signal(sig)
         self._check_closed()
