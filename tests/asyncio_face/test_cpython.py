@@ -36,13 +36,29 @@ def run_on(loop, options=cpython.DEFAULT):
     return results
 
 
+@pytest.fixture(scope="module")
+def reports():
+    """What each suite that ran came to."""
+    return {}
+
+
 @pytest.mark.parametrize("suite", cpython.SUITES)
-def test_suite(suite):
+def test_suite(suite, reports):
     if suite not in cpython.listing("everloop"):
         pytest.skip(f"Python {sys.version.split()[0]} has no {suite}")
-    report = cpython.run_suite(suite, "everloop")
-    if report.failed:
-        pytest.fail(report.complaint(), pytrace=False)
+    reports[suite] = cpython.run_suite(suite, "everloop")
+    if reports[suite].failed:
+        pytest.fail(reports[suite].complaint(), pytrace=False)
+
+
+def test_enough_tests_made_a_loop(reports):
+    if reports.keys() != cpython.listing("everloop").keys():
+        pytest.skip("not all suites ran")
+    version = sys.version_info[:2]
+    least = cpython.LEAST_ON_THE_LOOP.get(version)
+    made = sum(report.on_the_loop for report in reports.values())
+    assert least, f"LEAST_ON_THE_LOOP says nothing about Python {version}; here it is {made}"
+    assert made >= least
 
 
 # The exclusions

@@ -175,6 +175,7 @@ def test_bad_crontab(run_example, tmp_path):
         crontab.write_text(text)
         assert complaint in run_example("cron.py", crontab).ends(1)
     assert "unknown time zone" in run_example("cron.py", "--zone", "No/Where", crontab).ends(2)
+    assert "No such file" in run_example("cron.py", tmp_path / "missing").ends(2)
 
 
 def test_jobs_run_and_are_ended(run_example, tmp_path):

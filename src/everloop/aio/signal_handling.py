@@ -12,13 +12,15 @@ A forked child has a pair of its own, with the numbers of the parent's: what the
 gets is none of the parent's business.
 """
 
+import asyncio
 import errno
+import inspect
 import os
 import signal
 import socket
 import threading
 import weakref
-from asyncio import coroutines, events
+from asyncio import events
 
 from everloop.errors import Error
 from everloop.signals import check_available, share
@@ -39,7 +41,7 @@ class SignalHandling:
         does nothing. Raises ValueError for what is not a signal, RuntimeError for one that
         can't be caught or in another thread.
         """
-        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
+        if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
         self._check_signal(sig)
         self._check_closed()
