@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--files", nargs="+", help="only these files of the suites, as pytest names them"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="how many suites run at a time")
+    parser.add_argument("--jobs", type=int, default=2, help="how many suites run at a time")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     return parser
 

@@ -43,15 +43,24 @@ class Reporter:
         self.pid = os.getpid()
         # Pytest captures what goes to descriptor 2.
         self.stderr = os.dup(2)
+        self.left_out = matcher(order["left_out"])
+        self.files_left_out = []
 
     def write(self, **line):
         # A child that a test has forked may run pytest's end, too.
         if os.getpid() == self.pid:
             os.write(self.fd, json.dumps(line).encode() + b"\n")
 
+    def pytest_ignore_collect(self, collection_path, config):
+        name = os.path.relpath(collection_path, config.rootpath)
+        if not self.left_out(name):
+            return None
+        self.files_left_out.append(name)
+        return True
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config, items):
-        left_out, done = matcher(self.order["left_out"]), frozenset(self.order["done"])
+        left_out, done = self.left_out, frozenset(self.order["done"])
         only = self.order["only"]
 
         def wanted(item):
@@ -62,7 +71,8 @@ class Reporter:
         unwanted = [item for item in items if not wanted(item)]
         items[:] = filter(wanted, items)
         config.hook.pytest_deselected(items=unwanted)
-        self.write(left_out=[item.nodeid for item in unwanted if left_out(item.nodeid)])
+        tests = [item.nodeid for item in unwanted if left_out(item.nodeid)]
+        self.write(left_out=self.files_left_out + tests)
 
     def pytest_collectreport(self, report):
         if report.failed:
