@@ -18,6 +18,7 @@ PLAIN_PYTHON = {
     "event_loop",
     "features",
     "resolving",
+    "selecting",
     "serving",
     "signal_handling",
     "stdlib",

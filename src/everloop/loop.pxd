@@ -114,6 +114,7 @@ cdef class Loop:
     cdef int invoke_lanes(self, int lowest) except -1
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
+    cdef int take_notice(self) except -1
     cdef int look(self) except -1
     cdef int poll_eagerly(self) except -1
     cdef bint hurries(self) noexcept

@@ -740,6 +740,12 @@ class Loop:
             self.look()
         elif not self.poll_eagerly():
             self.wait_audited(timeout)
+        return self.take_notice()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def take_notice(self) -> cython.int:
+        """After the kernel was asked: of wake-ups, signals and what it refused."""
         if self.kernel.woken:
             self.waker.drain()
         if self.wakeup_requested or self.signals_pending:

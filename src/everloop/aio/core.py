@@ -10,7 +10,6 @@ looked at, round follows round of calls without the rest of a pass.
 
 import asyncio
 import threading
-from collections import deque
 from inspect import iscoroutinefunction
 
 import cython
@@ -29,7 +28,7 @@ from cython.cimports.everloop.aio.handle import (
     run_handle,
     run_timer,
 )
-from cython.cimports.everloop.aio.kernel_order import put_in_order
+from cython.cimports.everloop.aio.kernel_order import pending_descriptors, put_in_order
 from cython.cimports.everloop.aio.listener import Listener, new_listener
 from cython.cimports.everloop.aio.operation import (
     Accept,
@@ -43,7 +42,7 @@ from cython.cimports.everloop.aio.ready import ReadyQueue
 from cython.cimports.everloop.aio.ready_inline import append, hide, show, take
 from cython.cimports.everloop.aio.served_io import ServedIo
 from cython.cimports.everloop.aio.stream import new_stream
-from cython.cimports.everloop.clock import Clock, check_number, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import FOREVER, Clock, check_number, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_READ,
     EV_WRITE,
@@ -52,9 +51,11 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.descriptors import DOUBTED
+from cython.cimports.everloop.queues.descriptors_inline import feed
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 
+from everloop.aio.selecting import ReadyCalls
 from everloop.aio.tls import FastSSLProtocol
 from everloop.signals import share
 
@@ -136,16 +137,24 @@ class Core(Loop):
             timer.given = when
         return timer
 
-    def time(self) -> float:
-        """The loop's time in seconds, of the monotonic clock."""
-        return self.seconds()
+    def _system_time(self) -> float:
+        """The loop's time in seconds, whatever has been put in the place of time()."""
+        clock: Clock = self._clock
+        if type(clock) is PatchedClock:
+            clock = cython.cast(PatchedClock, clock).before
+        return cython.cast(cython.double, clock.monotonic()) / 1e9
 
     def _patch_time(self, function):
-        """Have time() told by a function, or by the system again (None)."""
-        self.clock = Clock() if function is None else PatchedClock(function)
+        """Have time() told by a function, or as before (None)."""
+        before: Clock = self._clock
+        if type(before) is PatchedClock:
+            before = cython.cast(PatchedClock, before).before
+        self.clock = before if function is None else PatchedClock(function, before)
+        # asyncio's clock resolution: times that are sums of floats would just miss each other.
+        self.tolerance = 0 if function is None else 1
         handle: TimerHandle
         for handle in self._scheduled:
-            self.timers.move(handle, from_seconds(handle.moment))
+            self.timers.move(handle, from_seconds(handle.moment) - self.tolerance)
 
     def create_future(self):
         """A new asyncio.Future of this loop."""
@@ -310,20 +319,30 @@ class Core(Loop):
 
     @property
     def _ready(self):
-        return deque(self.ready)
+        return ReadyCalls(self.ready, self._take_ready, self.call_soon)
 
     @_ready.setter
     def _ready(self, queue):
         self.ready.clear()
 
+    def _take_ready(self):
+        """The handle of the next call that is ready, which is not made. Raises IndexError."""
+        if not self.ready.count:
+            raise IndexError("no call is ready")
+        handle: Handle = take(self.ready)
+        show(handle)
+        return handle
+
     @property
     def _scheduled(self):
-        """The calls that wait for their time, in no order."""
-        return [
-            watcher
-            for watcher in self.roster.watchers()
-            if type(watcher) is TimerHandle and watcher.active
-        ]
+        """The calls that wait for their time, the next one first."""
+        return sorted(
+            [
+                watcher
+                for watcher in self.roster.watchers()
+                if type(watcher) is TimerHandle and watcher.active
+            ]
+        )
 
     @_scheduled.setter
     def _scheduled(self, timers):
@@ -368,11 +387,44 @@ class Core(Loop):
     def wait(self, timeout: nanoseconds) -> cython.int:
         self.waking = False
         before: cython.uint = self.queue.lanes[RANK].count
-        Loop.wait(self, timeout)
+        if self.driver is None:
+            Loop.wait(self, timeout)
+        else:
+            self.wait_driven(timeout)
         self.ready_before = self.ready.count
         if self.queue.lanes[RANK].count > before + 1:
             put_in_order(self.queue, RANK, before)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait_driven(self, timeout: nanoseconds) -> cython.int:
+        """Have the driver wait, and queue what it says is ready."""
+        seconds: object = None
+        if timeout < FOREVER:
+            seconds = cython.cast(cython.double, timeout) / 1e9
+        fd: cython.int
+        for key, events in self.driver(seconds):
+            fd = key.fd
+            if 0 <= fd < self.descriptors.capacity:
+                feed(cython.address(self.descriptors.slots[fd]), events, self.queue)
+        return 0
+
+    def _drive(self, select):
+        """Have a function called in place of the kernel's wait; None: the kernel again."""
+        self.driver = select
+
+    def _poll(self, timeout):
+        """Wait as the loop does, seconds or None; the descriptors that are ready, and events."""
+        self.check_open()
+        self.hand_over_changes()
+        self.passes += 1
+        self.block(FOREVER if timeout is None else from_seconds(max(timeout, 0.0)))
+        self.take_notice()
+        found = pending_descriptors(self.queue)
+        if self.kernel.woken:
+            found.append((self.waker.fd, EV_READ))
+        return found
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -409,6 +461,7 @@ class Core(Loop):
         """Whether another pass would do nothing but make the calls that are ready."""
         return (
             self.continuous
+            and self.driver is None
             and self.descriptors.linked == 0
             and self.timers.count == 0
             and self.dates.count == 0

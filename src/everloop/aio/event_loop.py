@@ -12,11 +12,11 @@ import ssl
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
-from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
 from everloop.aio.running import Running
+from everloop.aio.selecting import Selecting, Selector
 from everloop.aio.serving import Serving
 from everloop.aio.signal_handling import SignalHandling
 from everloop.aio.tls import FastSSLProtocol
@@ -25,7 +25,7 @@ from everloop.loop import Loop
 from everloop.watchers.child import Child
 
 
-class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
+class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLoop):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
@@ -40,6 +40,7 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
     """
 
     _time_function = None
+    _timed_class = None
 
     def __init__(
         self,
@@ -53,8 +54,7 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
     ):
         Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
         StandardLoop.__init__(self, Selector(self))
-        if type(self).time is not EventLoop.time:
-            self._patch_time(self.time)
+        self._notice_time()
 
     def __repr__(self):
         return (
@@ -68,7 +68,7 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
 
         May be replaced, by a subclass or by assignment: all timers of the loop follow.
         """
-        return self._time_function or Core.time.__get__(self)
+        return self._time_function or self._system_time
 
     @time.setter
     def time(self, function):
@@ -79,6 +79,14 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, StandardLoop):
     def time(self):
         self._time_function = None
         self._patch_time(None)
+
+    def _notice_time(self):
+        """A class may have got a time() of its own, also the class of a loop that is there."""
+        if type(self) is self._timed_class:
+            return
+        self._timed_class = type(self)
+        if type(self).time is not EventLoop.time and self._time_function is None:
+            self._patch_time(self.time)
 
     # Running
 
@@ -292,30 +300,6 @@ async def finished(operation):
         return await operation.waiting
     finally:
         operation.finish()
-
-
-class Selector:
-    """What asks an asyncio loop for its selector gets this view of its readers and writers."""
-
-    def __init__(self, loop):
-        self._watched = loop._watched_descriptors
-
-    def get_map(self):
-        """Descriptors and the SelectorKey of each."""
-        return {fd: key_of(fd, *handles) for fd, handles in self._watched().items()}
-
-    def get_key(self, fileobj):
-        """The SelectorKey of a descriptor. Raises KeyError if it is not watched."""
-        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
-        return self.get_map()[fd]
-
-    def close(self):
-        """Nothing: the loop's kernel side is closed with the loop."""
-
-
-def key_of(fd, reader, writer):
-    wanted = (EVENT_READ if reader is not None else 0) | (EVENT_WRITE if writer is not None else 0)
-    return SelectorKey(fd, fd, wanted, (reader, writer))
 
 
 def new_event_loop() -> EventLoop:

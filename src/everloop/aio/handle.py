@@ -140,6 +140,10 @@ class TimerHandle(Timer):
         return self.handle.context
 
     def _run(self):
+        """Make the call now; it is not made again in its time."""
+        if self.flags & ACTIVE:
+            self.loop.timers.remove(self)
+            self.loop.deactivate(self)
         run_handle(self.handle)
 
     @property
@@ -269,7 +273,7 @@ def new_timer_handle(
     self.moment = when
     adopt(self, loop, None, None, RANK)
     self.flags |= HIDDEN
-    loop.timers.add(self, from_seconds(when))
+    loop.timers.add(self, from_seconds(when) - loop.tolerance)
     loop.activate(self)
     return self
 

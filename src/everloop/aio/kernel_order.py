@@ -6,7 +6,7 @@ has happened in the order in which the kernel reports it.
 
 import cython
 from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop.queues.pending import Lane, PendingQueue
+from cython.cimports.everloop.queues.pending import LANES, Lane, PendingQueue
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.io import Io
 
@@ -29,6 +29,20 @@ def put_in_order(queue: PendingQueue, rank: cython.int, start: cython.uint) -> c
         if end > first + 1:
             queue.turn_round(rank, first, end)
         first = end
+
+
+@cython.cfunc
+def pending_descriptors(queue: PendingQueue) -> list:
+    """Pairs: each descriptor for which something is pending, and the events."""
+    rank: cython.int
+    place: cython.uint
+    found: list = []
+    for rank in range(LANES):
+        for place in range(queue.lanes[rank].count):
+            fd: cython.int = descriptor_at(cython.address(queue.lanes[rank]), place)
+            if fd >= 0:
+                found.append((fd, queue.lanes[rank].events[place].revents))
+    return found
 
 
 @cython.cfunc

@@ -12,8 +12,9 @@ from cython.cimports.everloop.sys.python import PyErr_SetInterrupt, PyErr_WriteU
 class PatchedClock(Clock):
     """Monotonic time as a function tells it, in seconds; the wall clock is the system's."""
 
-    def __init__(self, function):
+    def __init__(self, function, before: Clock):
         self.function = function
+        self.before = before
 
     @cython.cfunc
     @cython.exceptval(check=False)

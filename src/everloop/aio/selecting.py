@@ -1,0 +1,105 @@
+"""What tools see and replace of an asyncio loop's selector and its queue of calls.
+
+asyncio's loops wait by ``loop._selector.select(timeout)``. Ours do not; but a program that
+puts a ``select`` of its own there, or a selector, is asked in place of the kernel, and so
+drives the loop's time and its waits. It may call the ``select`` that was there before,
+which waits as the loop itself does.
+"""
+
+from collections.abc import Sequence
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
+
+
+class Selecting:
+    """The part of EventLoop that has a selector."""
+
+    @property
+    def _selector(self):
+        return self.__dict__["_selector"]
+
+    @_selector.setter
+    def _selector(self, selector):
+        self.__dict__["_selector"] = selector
+        own = type(selector) is Selector and "select" not in vars(selector)
+        self._drive(None if selector is None or own else selector.select)
+
+    def _process_events(self, events):
+        """What select() found is pending: serve it."""
+        self.invoke()
+
+
+class Selector:
+    """A view of the descriptors that a loop watches, with a select() that may be replaced."""
+
+    def __init__(self, loop):
+        # Not the loop itself: it would be kept by its own view.
+        self._watched = loop._watched_descriptors
+        self._poll = loop._poll
+        self._drive = loop._drive
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        if name == "select":
+            self._drive(value)
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        if name == "select":
+            self._drive(None)
+
+    def select(self, timeout=None):
+        """Wait for at most timeout seconds, for ever if None, 0: do not wait.
+
+        Returns a list of pairs: a SelectorKey, and the events that it is ready for. The loop
+        serves them in its turn.
+        """
+        ready = self._poll(timeout)
+        watched = self._watched() if ready else {}
+        return [(key_of(fd, *watched.get(fd, (None, None))), events) for fd, events in ready]
+
+    def get_map(self):
+        """Descriptors and the SelectorKey of each."""
+        return {fd: key_of(fd, *handles) for fd, handles in self._watched().items()}
+
+    def get_key(self, fileobj):
+        """The SelectorKey of a descriptor. Raises KeyError if it is not watched."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        return self.get_map()[fd]
+
+    def close(self):
+        """Nothing: the loop's kernel side is closed with the loop."""
+
+
+def key_of(fd, reader, writer):
+    wanted = (EVENT_READ if reader is not None else 0) | (EVENT_WRITE if writer is not None else 0)
+    return SelectorKey(fd, fd, wanted, (reader, writer))
+
+
+class ReadyCalls(Sequence):
+    """The calls that are ready, as tools see and take them: a queue of handles."""
+
+    def __init__(self, queue, take, call_soon):
+        self._queue = queue
+        self._call_soon = call_soon
+        self.popleft = take
+
+    def __len__(self):
+        return len(self._queue)
+
+    def __iter__(self):
+        return iter(self._queue)
+
+    def __getitem__(self, place):
+        return list(self._queue)[place]
+
+    def __repr__(self):
+        return f"{type(self).__name__}({list(self)!r})"
+
+    def append(self, handle):
+        """Have the call of a handle made after those that are ready."""
+        self._call_soon(handle._run)
+
+    def clear(self):
+        """Have none of them made."""
+        while self:
+            self.popleft()
