@@ -1,7 +1,9 @@
 """Which loop each signal of the process belongs to, and the C handler that tells it.
 
 Signals belong to the process, so this table does too. A slot is claimed by a loop
-when its first watcher of the signal starts, and released with the last.
+when its first watcher of the signal starts, and released with the last. In a forked
+child the claims of the parent's loops hold no longer, but for the loops that the child
+goes on with.
 
 The handler runs in any thread at any time: it touches C variables only. It notes
 the signal in the slot and in the loop, and wakes the loop if that may be waiting.
@@ -16,6 +18,7 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop import forking
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
 from cython.cimports.everloop.loop import Loop
@@ -66,6 +69,8 @@ def claim(loop: Loop, signum: cython.int) -> cython.int:
     if slot.loop == me:
         return 0
     if slot.loop != cython.NULL:
+        release_inherited(cython.cast(Loop, slot.loop), signum)
+    if slot.loop != cython.NULL:
         raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
     slot.signals_pending = cython.address(loop.signals_pending)
     slot.alert = cython.address(loop.alert)
@@ -114,6 +119,14 @@ def release(loop: Loop, signum: cython.int) -> cython.void:
             sigaction(signum, cython.address(slot.before), cython.NULL)
     slot.handled = 0
     slot.loop = cython.NULL
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def release_inherited(loop: Loop, signum: cython.int) -> cython.void:
+    """Have a forked child not bound by a loop that it did not go on with."""
+    if loop.generation != forking.generation:
+        release(loop, signum)
 
 
 @cython.cfunc
