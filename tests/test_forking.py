@@ -324,3 +324,312 @@ def test_subprocess_does_not_get_the_loops_descriptors(run_forking):
         """,
         "True",
     )
+
+
+# What the child starts before its first pass
+
+BEFORE_THE_FIRST_PASS = """
+def parents_loop(flags=0):
+    '''A loop that watches something of each kind, and has waited.'''
+    loop = Loop(flags)
+    r, w = pipe()
+    loop.io(r, EV_READ, noop).start()
+    loop.async_(noop).start()
+    loop.stat("/tmp", 60.0, noop).start()
+    loop.periodic(0.0, 1e9, noop).start()
+    loop.signal(signal.SIGUSR2, noop).start()
+    loop.timer(0.001, 0.0, noop).start()
+    loop.start(EVRUN_ONCE)
+    return loop
+
+
+def seen_in_child(loop, start, cause, before):
+    '''Start in the child what start() makes; print whether its callback is called.'''
+    def child():
+        before(loop)
+        called = []
+        def callback(watcher, revents):
+            called.append("told")
+            loop.stop()
+        cause(start(callback))
+        loop.start()
+        loop.verify()
+        print(called)
+        loop.close()
+    print(fork(child))
+    loop.start(EVRUN_NOWAIT)
+    loop.verify()
+
+
+def untouched(loop):
+    pass
+
+
+def started(watcher):
+    watcher.start()
+    return watcher
+
+
+"""
+BEFORE = ["untouched", "Loop.reset", "lambda loop: loop.depth"]
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize(
+    "start, cause",
+    [
+        ("lambda cb: started(loop.io(mine[0], EV_READ, cb))", "lambda _: os.write(mine[1], b'x')"),
+        ("lambda cb: started(loop.async_(cb))", "Async.send"),
+        ("lambda cb: started(loop.timer(0.0, 0.01, cb))", "noop1"),
+        ("lambda cb: started(loop.periodic(time.time() + 0.01, 0.0, cb))", "noop1"),
+        ("lambda cb: started(loop.idle(cb))", "noop1"),
+        ("lambda cb: started(loop.fork(cb))", "noop1"),
+        ("lambda cb: started(loop.signal(signal.SIGUSR1, cb))", "lambda _: kill_me()"),
+        ("lambda cb: started(loop.signal(signal.SIGUSR2, cb))", "lambda _: kill_me(signal.SIGUSR2)"),
+        ("lambda cb: started(loop.stat(path, 60.0, cb))", "lambda _: open(path, 'w').close()"),
+        ("lambda cb: started(loop.child(ended(), False, cb))", "noop1"),
+        ("lambda cb: started(loop.child(will_end(), False, cb))", "lambda _: os.write(mine[1], b'x')"),
+        ("lambda cb: started(loop.embed(inner(), cb))", "lambda _: os.write(mine[1], b'x')"),
+    ],
+)
+def test_what_is_started_before_the_first_pass_is_the_childs(
+    run_forking, tmp_path, start, cause, before
+):
+    run_forking(
+        BEFORE_THE_FIRST_PASS
+        + f"""
+path = {str(tmp_path / "watched")!r}
+for flags in (0, EVFLAG_SIGNALFD, EVBACKEND_POLL):
+    mine = pipe()
+    def noop1(watcher):
+        pass
+    def kill_me(signum=signal.SIGUSR1):
+        os.kill(os.getpid(), signum)
+    def ended():
+        pid = os.fork()
+        if pid == 0:
+            os._exit(3)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+    def will_end():
+        pid = os.fork()
+        if pid == 0:
+            os.set_blocking(mine[0], True)
+            os.read(mine[0], 1)
+            os._exit(3)
+        return pid
+    def inner():
+        other = Loop(EVBACKEND_EPOLL)
+        started(other.io(mine[0], EV_READ, noop))
+        return other
+    loop = parents_loop(flags)
+    seen_in_child(loop, {start}, {cause}, {before})
+    loop.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+""",
+        "['told'] 0 " * 3,
+    )
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_embedded_loop_that_is_sent_to_before_the_first_pass(run_forking, before):
+    run_forking(
+        f"""
+        outer, inner = Loop(), Loop(EVBACKEND_EPOLL)
+        served = []
+        wake = inner.async_(lambda w, e: (served.append(os.getpid()), outer.stop()))
+        wake.start()
+        outer.embed(inner).start()
+        outer.start(EVRUN_NOWAIT)
+        def child():
+            for loop in (inner, outer):
+                ({before if before != "untouched" else "id"})(loop)
+            wake.send()
+            outer.start()
+            print(served == [os.getpid()])
+        print(fork(child))
+        outer.start(EVRUN_NOWAIT)
+        print(served)
+        """,
+        "True 0 []",
+    )
+
+
+def test_end_of_the_parents_child_is_not_told_in_the_child(run_forking):
+    """The fork comes while the news waits in the queue."""
+    run_forking(
+        """
+        loop = Loop()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(3)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        watcher = loop.child(pid, False, lambda w, e: (print(os.getpid() == parent, w.returncode), w.stop()))
+        parent = os.getpid()
+        def act(check, revents):
+            check.stop()
+            def child():
+                loop.start(EVRUN_NOWAIT)
+                print(watcher.rpid)
+            print(fork(child))
+        watcher.start()
+        loop.check(act, None, EV_MAXPRI).start()
+        loop.start()
+        """,
+        "0 0 True 3",
+    )
+
+
+def test_signals_of_the_parents_signalfd_stay_its_own(run_forking):
+    """Stopping and starting in the child does not change what the parent's one takes."""
+    run_forking(
+        """
+        loop = Loop(EVFLAG_SIGNALFD)
+        called = []
+        watchers = [loop.signal(n, lambda w, e: called.append(w.signum)) for n in (10, 12)]
+        for watcher in watchers:
+            watcher.start()
+        loop.start(EVRUN_NOWAIT)
+        def child():
+            loop.depth
+            watchers[0].stop()
+            watchers[1].stop()
+            print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        print(fork(child))
+        for watcher in watchers:
+            os.kill(os.getpid(), watcher.signum)
+        while len(called) < 2:
+            loop.start(EVRUN_ONCE)
+        print(sorted(called))
+        """,
+        "set() 0 [10, 12]",
+    )
+
+
+# Signals that the parent's loops watch
+
+CLAIMED = """
+loop = Loop({flags})
+called = []
+loop.signal(signal.SIGUSR1, lambda w, e: called.append("parent")).start()
+loop.start(EVRUN_NOWAIT)
+
+
+"""
+
+
+@pytest.mark.parametrize("theirs", ["0", "EVFLAG_SIGNALFD"])
+@pytest.mark.parametrize("mine", ["0", "EVFLAG_SIGNALFD"])
+def test_child_with_a_loop_of_its_own_watches_what_the_parent_watches(run_forking, theirs, mine):
+    run_forking(
+        CLAIMED.format(flags=theirs)
+        + f"""
+def child():
+    own = Loop({mine})
+    watcher = own.signal(signal.SIGUSR1, lambda w, e: (called.append("child"), own.stop()))
+    watcher.start()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    own.start()
+    print(called)
+    watcher.stop()
+    own.close()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    os.kill(os.getpid(), signal.SIGUSR1)
+print(fork(child) == -signal.SIGUSR1)
+os.kill(os.getpid(), signal.SIGUSR1)
+loop.start(EVRUN_ONCE)
+print(called)
+""",
+        "['child'] True ['parent']",
+    )
+
+
+def test_child_that_goes_on_with_the_parents_loop_keeps_its_signals(run_forking):
+    run_forking(
+        CLAIMED.format(flags="0")
+        + """
+def child():
+    os.kill(os.getpid(), signal.SIGUSR1)
+    loop.start(EVRUN_ONCE)
+    print(called)
+    print(raised(Loop().signal(signal.SIGUSR1, noop).start))
+print(fork(child))
+""",
+        "['parent'] Error 0",
+    )
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_process_started_by_an_asyncio_program_handles_its_own_signals(run_program, threaded):
+    run_program(
+        f"""
+        import asyncio, multiprocessing, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = multiprocessing.get_context("fork")
+
+        async def work(done):
+            loop = asyncio.get_running_loop()
+            event = asyncio.Event()
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(signum, event.set)
+            os.kill(os.getpid(), signal.SIGINT)
+            await event.wait()
+            done.send("child")
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            event = asyncio.Event()
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(signum, event.set)
+            ours, theirs = context.Pipe()
+            process = context.Process(target=lambda: ev.run(work(theirs)))
+            if {threaded}:
+                await asyncio.to_thread(process.start)
+            else:
+                process.start()
+            print(await asyncio.to_thread(ours.recv))
+            await asyncio.to_thread(process.join)
+            # Python itself says 1 of processes that other threads began.
+            print(process.exitcode in (0, {threaded}), event.is_set())
+            os.kill(os.getpid(), signal.SIGTERM)
+            await event.wait()
+            print("parent")
+
+        ev.run(main())
+        """,
+        "child True False parent",
+    )
+
+
+@pytest.mark.parametrize("before", ["pass", "loop.reset()", "loop.depth"])
+def test_asyncio_in_the_child_before_the_first_pass(run_forking, before):
+    """With the parent's EventLoop: a transport, a subprocess, and a signal."""
+    run_forking(
+        f"""
+        import asyncio
+        loop = ev.EventLoop()
+        async def parent():
+            process = await asyncio.create_subprocess_exec("true")
+            await process.wait()
+        loop.run_until_complete(parent())
+        def child():
+            {before}
+            one, other = socket.socketpair()
+            reader = loop.create_task(asyncio.open_connection(sock=one))
+            other.send(b"hello")
+            event = asyncio.Event()
+            loop.add_signal_handler(signal.SIGUSR1, event.set)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            async def main():
+                print(await (await reader)[0].readexactly(5))
+                process = await asyncio.create_subprocess_exec("sh", "-c", "exit 5")
+                print(await process.wait())
+                await event.wait()
+            loop.run_until_complete(main())
+        print(fork(child))
+        loop.run_until_complete(parent())
+        loop.close()
+        """,
+        "b'hello' 5 0",
+    )

@@ -77,7 +77,8 @@ cdef class Loop:
     cdef unsigned int passes
     cdef unsigned long thread    # the one that runs the loop, while runs > 0
     cdef unsigned int generation # of the process, see forking.py
-    cdef int pid                 # with EVFLAG_FORKCHECK
+    cdef int pid                 # of that process
+    cdef bint inherited          # the kernel's side is the parent's: not to be changed
     cdef bint reset_requested
     cdef object _callback
     cdef object _data
@@ -125,7 +126,9 @@ cdef class Loop:
     cdef int raise_refused(self) except -1
     cdef int refuse(self, Watcher watcher, int error) except -1
     cdef int rebuild(self) except -1
+    cdef int reopen_waker(self) except -1
     cdef int after_fork(self) except -1
+    cdef int become_child(self) except -1
     cdef int pause(self, nanoseconds span) except -1
     cdef int enter(self) except -1
     cdef int nest(self) except -1

@@ -77,6 +77,7 @@ from cython.cimports.everloop.watchers.io import Io, new_io
 from cython.cimports.everloop.watchers.scheduler import report_failed
 from cython.cimports.everloop.watchers.signal import (
     feed_signal_watchers,
+    leave_signalfd,
     queue_signals,
     reopen_signalfd,
 )
@@ -285,6 +286,8 @@ class Loop:
         like needs no call, since the loop notices by itself.
         """
         self.check_open()
+        if self.pid != getpid():
+            self.become_child()
         self.reset_requested = True
 
     def close(self) -> None:
@@ -655,12 +658,10 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def notice_fork(self) -> cython.int:
         """In a forked child, or after reset(): make the kernel's side anew."""
-        if self.flags & EVFLAG_FORKCHECK and getpid() != self.pid:
-            self.reset_requested = True
         self.after_fork()
         if self.reset_requested:
-            self.reset_requested = False
             self.rebuild()
+            self.reset_requested = False
             self.forks.feed_all(self.queue, EV_FORK)
             if self.forks.count:
                 self.run_pending()
@@ -681,7 +682,7 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def hand_over_changes(self) -> cython.int:
         """Tell the kernel which descriptors to watch for what."""
-        if self.generation != forking.generation:
+        if self.inherited or self.generation != forking.generation:
             self.notice_fork()
         if self.dates.count and not self.jumps_tried:
             watch_for_jumps(self)
@@ -1039,9 +1040,9 @@ class Loop:
     @cython.exceptval(-1, check=False)
     def open_waker(self) -> cython.int:
         """Have an eventfd watched: before the first wait that others may have to end."""
-        if self.generation != forking.generation:
+        self.after_fork()
+        if self.inherited:
             # What the parent's kernel knows is none of ours: not even for this.
-            self.after_fork()
             self.rebuild()
         if self.waker.fd < 0:
             self.waker.open(self.descriptors)
@@ -1063,7 +1064,7 @@ class Loop:
         self.nest()
         self.thread = me
         self.runs += 1
-        if self.runs == 1 and self.kernel.silent and not self.reset_requested:
+        if self.runs == 1 and self.kernel.silent and not (self.reset_requested or self.kernel.lost):
             now: nanoseconds = self._clock.monotonic()
             self.audit_owed = True
             if now - self.audited_at >= 20 * self.audit_cost:
@@ -1089,32 +1090,60 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def after_fork(self) -> cython.int:
-        """In a forked child: threads other than the one that forked are gone."""
-        if self.generation == forking.generation:
-            return 0
+        """Called before anything that concerns this process only: is it a forked child?"""
+        if self.generation != forking.generation or (
+            self.flags & EVFLAG_FORKCHECK and getpid() != self.pid
+        ):
+            self.become_child()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def become_child(self) -> cython.int:
+        """Go on in a forked child, without what belongs to its parent.
+
+        Threads other than the one that forked are gone. What is started from here on
+        is the child's; the kernel's side is made anew when it is needed.
+        """
         self.generation = forking.generation
+        self.pid = getpid()
+        self.inherited = True
         self.reset_requested = True
         self.wait_is_over()
         if self.thread != PyThread_get_thread_ident():
             self.runs = 0
-        return 0
+        forget_children(self)
+        watch_no_longer(self)
+        return leave_signalfd(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def rebuild(self) -> cython.int:
         """Make the kernel's side anew; all descriptors are to be handed over again."""
         self.kernel.close()
+        # Until all is done: what fails is tried again in the next pass.
+        self.kernel.lost = True
         self.kernel.open()
-        if self.waker.fd >= 0:
-            self.waker.close()
-            self.open_waker()
+        self.inherited = False
         self.descriptors.mark_all_changed()
+        if self.waker.fd >= 0:
+            self.reopen_waker()
         follow_rebuild(self)
-        if self.pid != getpid():
-            self.pid = getpid()
-            forget_children(self)
-            reopen_signalfd(self)
-        return rebuild_stats(self)
+        reopen_signalfd(self)
+        rebuild_stats(self)
+        self.kernel.lost = False
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def reopen_waker(self) -> cython.int:
+        """Have an eventfd watched by the new kernel's side; not the parent's."""
+        self.waker.close()
+        self.open_waker()
+        if self.wakeup_requested or self.signals_pending:
+            # For a loop that embeds this one.
+            self.waker.wake()
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

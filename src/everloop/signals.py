@@ -1,7 +1,9 @@
 """Which loop each signal of the process belongs to, and the C handler that tells it.
 
 Signals belong to the process, so this table does too. A slot is claimed by a loop
-when its first watcher of the signal starts, and released with the last.
+when its first watcher of the signal starts, and released with the last. In a forked
+child the claims of the parent's loops hold no longer, but for the loops that the child
+goes on with.
 
 The handler runs in any thread at any time: it touches C variables only. It notes
 the signal in the slot and in the loop, and wakes the loop if that may be waiting.
@@ -16,6 +18,7 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop import forking
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
 from cython.cimports.everloop.loop import Loop
@@ -85,6 +88,8 @@ def check_available(loop: Loop, signum) -> None:
     """Raises Error if another loop watches the signal."""
     slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
     if slot.loop != cython.NULL and not owned_by(loop, signum):
+        release_inherited(cython.cast(Loop, slot.loop), signum)
+    if slot.loop != cython.NULL and not owned_by(loop, signum):
         raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
 
 
@@ -125,6 +130,14 @@ def release(loop: Loop, signum: cython.int) -> cython.void:
     slot.handled = 0
     slot.shared = 0
     slot.loop = cython.NULL
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def release_inherited(loop: Loop, signum: cython.int) -> cython.void:
+    """Have a forked child not bound by a loop that it did not go on with."""
+    if loop.generation != forking.generation:
+        release(loop, signum)
 
 
 @cython.cfunc

@@ -72,7 +72,6 @@ class EpollBackend(Backend):
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
             raise OSError(errno, "the epoll backend can't be opened")
-        self.lost = False
         return 0
 
     @cython.cfunc

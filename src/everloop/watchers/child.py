@@ -101,6 +101,7 @@ class Child(Watcher):
         loop: Loop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        loop.after_fork()
         if self.pid and not self.extra and watch_pidfd(self, loop):
             pass
         elif not loop.is_default:
@@ -277,6 +278,9 @@ def on_pidfd(io: Io, revents):
     """The child has ended: take its status."""
     status: cython.int = 0
     pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
+    io.loop.after_fork()
+    if io.loop.pidfds.get(pid) is not io:
+        return  # it was the parent's child
     taken: cython.int = waitpid(pid, cython.address(status), WNOHANG)
     if taken == 0:
         return

@@ -8,3 +8,4 @@ cdef class Signal(Watcher):
 cdef int queue_signals(Loop loop) except -1
 cdef int feed_signal_watchers(Loop loop, int signum) except -1
 cdef int reopen_signalfd(Loop loop) except -1
+cdef int leave_signalfd(Loop loop) except -1

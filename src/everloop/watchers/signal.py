@@ -106,6 +106,7 @@ class Signal(Watcher):
     def stop(self):
         """Watch no longer and take back a pending event."""
         if self.flags & ACTIVE:
+            self.loop.after_fork()
             watchers: list = self.loop.signals[self.position]
             remove_from(watchers, self)
             give_up(self.loop, self.position)
@@ -136,7 +137,7 @@ def give_up(loop: Loop, signum: cython.int) -> cython.int:
         return 0
     loop.signals.pop(signum, None)
     release(loop, signum)
-    if loop.takes_signals_by_fd and loop.signal_io is not None:
+    if loop.takes_signals_by_fd:
         unblock(loop, signum)
     return 0
 
@@ -195,8 +196,8 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
 
 
 @cython.cfunc
-@cython.exceptval(check=False)
-def unblock(loop: Loop, signum: cython.int) -> cython.void:
+@cython.exceptval(-1, check=False)
+def unblock(loop: Loop, signum: cython.int) -> cython.int:
     """Take one signal less by the signalfd, and the last one with it."""
     mask: sigset_t
     gone: sigset_t
@@ -206,33 +207,32 @@ def unblock(loop: Loop, signum: cython.int) -> cython.void:
     sigemptyset(cython.address(mask))
     for number in loop.signals:
         sigaddset(cython.address(mask), number)
-    signalfd(io.fd, cython.address(mask), 0)
+    if io is not None:
+        signalfd(io.fd, cython.address(mask), 0)
     if not loop.flags & EVFLAG_NOSIGMASK:
         pthread_sigmask(SIG_UNBLOCK, cython.address(gone), cython.NULL)
-    if not loop.signals:
-        close_signalfd(loop)
+    return 0 if loop.signals else leave_signalfd(loop)
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def close_signalfd(loop: Loop) -> cython.int:
+def leave_signalfd(loop: Loop) -> cython.int:
+    """Give up the signalfd, as in a forked child, where it is the parent's."""
     io: Io = loop.signal_io
     loop.signal_io = None
-    Io.stop(io)
-    cython.cast(OwnedDescriptor, io.data).close()
+    if io is not None:
+        Io.stop(io)
+        cython.cast(OwnedDescriptor, io.data).close()
     return 0
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def reopen_signalfd(loop: Loop) -> cython.int:
-    """In a forked child: a signalfd of its own."""
-    io: Io = loop.signal_io
-    if io is None:
-        return 0
-    close_signalfd(loop)
-    for signum in loop.signals:
-        return open_signalfd(loop, signum)
+    """Have a signalfd again if there was one."""
+    if loop.takes_signals_by_fd and loop.signal_io is None:
+        for signum in loop.signals:
+            return open_signalfd(loop, signum)
     return 0
 
 
