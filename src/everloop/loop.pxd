@@ -122,6 +122,7 @@ cdef class Loop:
     cdef int wait_audited(self, nanoseconds timeout) except -1
     cdef int block(self, nanoseconds timeout) except -1
     cdef int audit(self) except -1
+    cdef int audit_owners(self) except -1
     cdef void wait_is_over(self) noexcept
     cdef int raise_refused(self) except -1
     cdef int refuse(self, Watcher watcher, int error) except -1

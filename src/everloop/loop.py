@@ -1008,9 +1008,16 @@ class Loop:
         """Have the backend look for descriptors that were closed or reopened."""
         begin: nanoseconds = self._clock.monotonic()
         self.kernel.audit()
+        self.audit_owners()
         self.audited_at = self._clock.monotonic()
         self.audit_cost = self.audited_at - begin
         self.audit_owed = False
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def audit_owners(self) -> cython.int:
+        """Have those looked at that know better than the kernel what was closed."""
         return 0
 
     @cython.cfunc

@@ -1,6 +1,8 @@
 """The sock_*() methods: what is done at once, what waits, and what is cancelled."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import socket
 
@@ -262,5 +264,81 @@ def test_bad_arguments(loop, run, ends):
                 await call()
         with pytest.raises(ValueError):
             await loop.sock_recv(ends[0], -1)
+
+    run(main())
+
+
+WAITING = {
+    "sock_recv": lambda loop, sock: loop.sock_recv(sock, 100),
+    "sock_recv_into": lambda loop, sock: loop.sock_recv_into(sock, bytearray(100)),
+    "sock_sendall": lambda loop, sock: loop.sock_sendall(sock, bytes(10_000_000)),
+}
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("name", WAITING)
+def test_closed_while_an_operation_waits(loop, run, name, reused):
+    """It is told, and another socket that gets the number is left alone."""
+
+    async def main():
+        one, other = unix_pair()
+        one.setblocking(False)
+        waiting = asyncio.ensure_future(WAITING[name](loop, one))
+        await asyncio.sleep(0.01)
+        number = one.fileno()
+        one.close()
+        socks = [other]
+        if reused:
+            socks += unix_pair()
+            assert socks[1].fileno() == number
+            socks[2].send(b"data")
+        with pytest.raises(OSError) as caught:
+            await waiting
+        assert caught.value.errno == errno.EBADF
+        if reused:
+            socks[1].setblocking(False)
+            assert await loop.sock_recv(socks[1], 100) == b"data"
+        for sock in socks:
+            sock.close()
+
+    run(main())
+
+
+def test_quiet_socket_gets_the_number(loop, run):
+    """Nothing happens on it that could tell the one who waits."""
+
+    async def main():
+        one, other = unix_pair()
+        one.setblocking(False)
+        waiting = asyncio.ensure_future(loop.sock_recv(one, 100))
+        await asyncio.sleep(0.01)
+        one.close()
+        with other, contextlib.ExitStack() as stack:
+            for sock in unix_pair():
+                stack.enter_context(sock)
+            with pytest.raises(OSError):
+                await waiting
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["cancelled", "timed out"])
+def test_nothing_is_left_of_an_operation(loop, run, how):
+    async def main():
+        one, other = unix_pair()
+        one.setblocking(False)
+        with one, other:
+            for count in range(3):
+                waiting = asyncio.ensure_future(loop.sock_recv(one, 100))
+                if how == "cancelled":
+                    await asyncio.sleep(0)
+                    waiting.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await waiting
+                else:
+                    with pytest.raises(asyncio.TimeoutError):
+                        await asyncio.wait_for(waiting, 0.001)
+                other.send(b"%d" % count)
+                assert await loop.sock_recv(one, 100) == b"%d" % count
 
     run(main())

@@ -36,6 +36,7 @@ from cython.cimports.everloop.aio.operation import (
     ReceiveInto,
     SendAll,
     perform,
+    refuse_closed,
 )
 from cython.cimports.everloop.aio.patched_clock import PatchedClock
 from cython.cimports.everloop.aio.ready import ReadyQueue
@@ -544,6 +545,11 @@ class Core(Loop):
         except OSError as failure:
             self.call_exception_handler({"message": "A watcher was stopped", "exception": failure})
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def audit_owners(self) -> cython.int:
+        return refuse_closed(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -6,6 +6,7 @@ cdef class Operation(ServedIo):
     cdef object future     # None as long as it need not be waited for
 
     cdef object attempt(self)
+    cdef bint was_closed(self) except -1
 
 cdef class Receive(Operation):
     cdef Py_ssize_t size
@@ -22,4 +23,5 @@ cdef class SendAll(Operation):
 cdef class Accept(Operation):
     pass
 
+cdef int refuse_closed(Core loop) except -1
 cdef object perform(Operation operation, Core loop, object sock, int events)

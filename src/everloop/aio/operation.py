@@ -24,7 +24,7 @@ from cython.cimports.everloop.sys.socket import (
     recv,
     send,
 )
-from cython.cimports.libc.errno import EAGAIN, EINTR, errno
+from cython.cimports.libc.errno import EAGAIN, EBADF, EINTR, errno
 
 SSLSocket = ssl.SSLSocket
 
@@ -52,6 +52,9 @@ class Operation(ServedIo):
         future: object = self.future
         if future.done():
             return self.end()
+        if self.was_closed():
+            self.end()
+            return self.refused(EBADF)
         try:
             result: object = self.attempt()
         except (SystemExit, KeyboardInterrupt):
@@ -67,6 +70,12 @@ class Operation(ServedIo):
             self.end()
             future.set_result(result)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def was_closed(self) -> cython.bint:
+        """Whether the program has closed the socket: its number may be another file's."""
+        return self.sock.fileno() != self.fd
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -175,3 +184,17 @@ def perform(operation: Operation, loop: Core, sock: object, events: cython.int) 
     operation.future = loop.create_future()
     operation.begin()
     return operation
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def refuse_closed(loop: Core) -> cython.int:
+    """Tell those that wait for a socket which has been closed meanwhile."""
+    operation: Operation
+    for watcher in loop.roster.watchers():
+        if isinstance(watcher, Operation):
+            operation = watcher
+            if operation.was_closed():
+                operation.end()
+                operation.refused(EBADF)
+    return 0

@@ -6,6 +6,7 @@ asks OpenSSL for no more than it has, since to be told so costs an exception.
 """
 
 import asyncio
+import contextlib
 import ssl
 from asyncio import sslproto
 from asyncio.sslproto import SSLProtocolState
@@ -238,6 +239,38 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
             self._loop.call_soon(self._go_on)
         else:
             SSLProtocol._wakeup_waiter(self, exc)
+
+    def _start_shutdown(self):
+        """Close: also when the peer ended its stream before, while reading was paused."""
+        if self._state is not FLUSHING or self._shutdown_timeout_handle is not None:
+            SSLProtocol._start_shutdown(self)
+            return
+        if self._app_transport is not None:
+            self._app_transport._closed = True
+        self._shutdown_timeout_handle = self._loop.call_later(
+            self._ssl_shutdown_timeout, self._check_shutdown_timeout
+        )
+        self._do_flush()
+
+    def _do_shutdown(self):
+        """Say that nothing more comes, and wait for the peer to say so, too.
+
+        What it sends before is read, or it could not go on, and dropped.
+        """
+        self._drop_received()
+        if self._eof_received:
+            # It says nothing any more, but may wait to hear from us.
+            with contextlib.suppress(ssl.SSLError):
+                self._sslobj.unwrap()
+            self._process_outgoing()
+        SSLProtocol._do_shutdown(self)
+
+    def _drop_received(self):
+        with contextlib.suppress(ssl.SSLError):
+            while self._sslobj.read(RECORD):
+                pass
+        if self._ssl_reading_paused:
+            self._control_ssl_reading()
 
     def _on_shutdown_complete(self, shutdown_exc):
         """What the peer sent before it knew of the shutdown is no error."""
