@@ -385,10 +385,16 @@ BEFORE = ["untouched", "Loop.reset", "lambda loop: loop.depth"]
         ("lambda cb: started(loop.idle(cb))", "noop1"),
         ("lambda cb: started(loop.fork(cb))", "noop1"),
         ("lambda cb: started(loop.signal(signal.SIGUSR1, cb))", "lambda _: kill_me()"),
-        ("lambda cb: started(loop.signal(signal.SIGUSR2, cb))", "lambda _: kill_me(signal.SIGUSR2)"),
+        (
+            "lambda cb: started(loop.signal(signal.SIGUSR2, cb))",
+            "lambda _: kill_me(signal.SIGUSR2)",
+        ),
         ("lambda cb: started(loop.stat(path, 60.0, cb))", "lambda _: open(path, 'w').close()"),
         ("lambda cb: started(loop.child(ended(), False, cb))", "noop1"),
-        ("lambda cb: started(loop.child(will_end(), False, cb))", "lambda _: os.write(mine[1], b'x')"),
+        (
+            "lambda cb: started(loop.child(will_end(), False, cb))",
+            "lambda _: os.write(mine[1], b'x')",
+        ),
         ("lambda cb: started(loop.embed(inner(), cb))", "lambda _: os.write(mine[1], b'x')"),
     ],
 )

@@ -39,6 +39,7 @@ cdef class Core(Loop):
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)
     cdef DatagramBatch take_batch(self)
     cdef object watch(self, dict table, int fd, int events, object callback, tuple args)
+    cdef int check_waits(self, dict table, int fd) except -1
     cdef bint unwatch(self, dict table, int fd) except -1
 
 cdef int descriptor_of(object fd) except -1

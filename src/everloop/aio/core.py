@@ -49,9 +49,11 @@ from cython.cimports.everloop.constants import (
     EVBREAK_CANCEL,
     EVRUN_NOWAIT,
 )
+from cython.cimports.everloop.failures import system_error
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.sys.python import Py_REFCNT
 from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.libc.errno import EPERM
 
 from everloop.aio.tls import FastSSLProtocol
 
@@ -166,10 +168,13 @@ class Core(Loop):
         """Call ``callback(*args)`` whenever fd is readable, until `remove_reader`.
 
         Replaces the reader that fd has. Raises ValueError for what is not a
-        descriptor, RuntimeError if a transport uses it or the loop is closed.
+        descriptor, RuntimeError if a transport uses it or the loop is closed, OSError
+        for what the kernel can't watch: EBADF for a descriptor that is not open, EPERM
+        for a regular file (with epoll).
         """
         self._ensure_fd_no_transport(fd)
         self._add_reader(fd, callback, *args)
+        self.check_waits(self.readers, descriptor_of(fd))
 
     def remove_reader(self, fd) -> bool:
         """Call no longer when fd is readable. Returns whether it had a reader."""
@@ -180,6 +185,7 @@ class Core(Loop):
         """The same as `add_reader` for when fd is writable."""
         self._ensure_fd_no_transport(fd)
         self._add_writer(fd, callback, *args)
+        self.check_waits(self.writers, descriptor_of(fd))
 
     def remove_writer(self, fd) -> bool:
         """Call no longer when fd is writable. Returns whether it had a writer."""
@@ -228,26 +234,29 @@ class Core(Loop):
     ):
         if sslcontext is not None:
             # Handshakes take turns with everything else: by a task for each.
-            self._add_reader(
-                sock.fileno(),
-                self._accept_connection,
-                protocol_factory,
-                sock,
-                sslcontext,
-                server,
-                backlog,
-                *timeouts,
-            )
+            # One at once: the standard library goes on after an error, such as EMFILE.
+            accept = (protocol_factory, sock, sslcontext, server, 1, *timeouts)
+            try:
+                self._add_reader(sock.fileno(), self._accept_connection, *accept)
+            except OSError:
+                if server is not None:
+                    server.close()
+                raise
             return
         listener: Listener = new_listener(self, sock, protocol_factory, server, backlog)
         self.listeners[listener.fd] = listener
         listener.begin()
+        error: cython.int = self.tell_at_once(listener)
+        if error:
+            listener.give_up()
+            raise system_error(error)
 
     def _stop_serving(self, sock):
         listener: Listener = self.listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.end()
-        StandardLoop._stop_serving(self, sock)
+        if sock.fileno() >= 0:
+            StandardLoop._stop_serving(self, sock)
 
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for
 
@@ -273,6 +282,14 @@ class Core(Loop):
     def _transport_references(self):
         """Descriptors that transports use, and a weak reference to each transport."""
         return self.transports
+
+    def _open_descriptors(self):
+        """Whatever the loop can't run without: not when there may be none left."""
+        try:
+            self.open_waker()
+        except BaseException:
+            Loop.close(self)
+            raise
 
     def _forget(self):
         """Drop what a closed loop will not call any more."""
@@ -523,7 +540,20 @@ class Core(Loop):
             table[fd] = io
         if table.get(fd) is io:
             io.begin()
+            error: cython.int = self.tell_at_once(io)
+            if error:
+                self.unwatch(table, fd)
+                raise system_error(error)
         return handle
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_waits(self, table: dict, fd: cython.int) -> cython.int:
+        """A file that is always ready is refused, as asyncio's selector does."""
+        if fd in table and not self.kernel.waits_for(fd):
+            self.unwatch(table, fd)
+            raise system_error(EPERM)
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
