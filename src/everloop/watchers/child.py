@@ -20,7 +20,8 @@ import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
 from cython.cimports.everloop.failures import warn
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
@@ -43,7 +44,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
     remove_from,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
@@ -99,22 +100,26 @@ class Child(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         loop.after_fork()
-        if self.pid and not self.extra and watch_pidfd(self, loop):
-            pass
-        elif not loop.is_default:
+        by_fd: cython.bint = self.pid != 0 and not self.extra and watch_pidfd(self, loop)
+        if not by_fd and not loop.is_default:
             raise Error("this kernel has no pidfd: only the default loop can watch children")
-        elif loop.reaper is None:
+        if not by_fd and loop.reaper is None:
             watch_sigchld(loop)
         if self.flags & ACTIVE:
             return  # started by a finalizer meanwhile
-        loop.children.append(self)
-        loop.activate(self)
-        if not by_pidfd(self, loop):
-            # What happened before it was watched sends no signal any more.
-            cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)
+        try:
+            loop.children.append(self)
+            if not by_fd:
+                # What happened before it was watched sends no signal any more.
+                cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)
+            loop.activate(self)
+        except BaseException:
+            remove_from(loop.children, self)
+            unwatch(self, loop)
+            raise
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -259,8 +264,12 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
     owner: OwnedDescriptor = own(fd, self.pid)
     io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
     io.data = owner
-    io.start()
     loop.pidfds[self.pid] = io
+    try:
+        io.start()
+    except BaseException:
+        close_pidfd(loop, self.pid)
+        raise
     return True
 
 
@@ -271,6 +280,20 @@ def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
     if io is not None:
         Io.stop(io)
         cython.cast(OwnedDescriptor, io.data).close()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def renew_pidfd(loop: Loop, io: Io) -> cython.int:
+    """The pidfd was closed by somebody: have another one, or none if nobody wants it."""
+    pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
+    child: Child
+    close_pidfd(loop, pid)
+    for child in loop.children:
+        if child.pid == pid and not child.extra:
+            watch_pidfd(child, loop)
+            break
     return 0
 
 

@@ -3,16 +3,18 @@
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
+    UNWATCHED,
     Watcher,
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
 )
 
 
@@ -52,8 +54,8 @@ class Io(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         loop.descriptors.link(self)
         loop.activate(self)
 
@@ -65,6 +67,8 @@ class Io(Watcher):
             self.loop.deactivate(self)
         elif self.slot:
             self.loop.take_back(self)
+        elif self.flags & UNWATCHED:
+            self.flags &= ~UNWATCHED
 
     def set(self, fd, events) -> None:
         """Watch another descriptor, or for other events; as in the constructor.

@@ -2,13 +2,14 @@
 
 import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
 )
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
@@ -55,8 +56,8 @@ class Periodic(DatedWatcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         self.when = next_moment(self, loop)
         enter_heap(self, loop, 0)
         loop.activate(self)

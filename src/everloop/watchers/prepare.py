@@ -1,8 +1,9 @@
 """Prepare: just before the loop waits."""
 
 import cython
-from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
 
 @cython.cclass
@@ -19,8 +20,8 @@ class Prepare(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         loop.prepares.add(self)
         loop.activate(self)
 

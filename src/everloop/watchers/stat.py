@@ -15,7 +15,8 @@ from stat import S_ISLNK
 import cython
 from cython.cimports.everloop.constants import EV_MINPRI, EV_STAT
 from cython.cimports.everloop.inotify import Inotify, Trail
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.paths import follow
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -24,6 +25,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
+    make_able,
     raise_unusable,
 )
 from cython.cimports.everloop.watchers.timer import Timer, new_timer
@@ -86,8 +88,9 @@ class Stat(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        if self.loop is None or self.loop.state != OPEN:
-            raise_unusable(self)
+        loop: Loop = self.loop
+        if unable(loop):
+            make_able(self)
         refresh(self)
         # Another thread may have started it, or closed the loop, meanwhile.
         if self.flags & ACTIVE:
