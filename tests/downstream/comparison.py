@@ -95,6 +95,11 @@ class Comparison:
         ]
 
     @property
+    def skipped(self) -> list[str]:
+        """The tests that skip themselves on the loop, and pass on asyncio."""
+        return [test for test in self.comparable if set(self.outcomes(test)) == {SKIPPED}]
+
+    @property
     def unmatched(self) -> list[str]:
         """The expectations that are of no test of the suite."""
         return [

@@ -85,6 +85,10 @@ PROJECTS = (
             "not dev_mode and not autobahn and not internal",
             "tests",
         ),
+        left_out={
+            "tests/test_benchmarks_*.py": "measures, and tests nothing",
+            "tests/test_http_parser.py": "parses for minutes, and sends nothing",
+        },
         without=("aiohttp",),
     ),
     Project(
@@ -158,7 +162,10 @@ PROJECTS = (
         source=Sdist("asyncssh"),
         requirements=("asyncssh[bcrypt,fido2,pyOpenSSL]==2.24.1",),
         arguments=("tests",),
-        left_out={"tests/test_public_key.py": "makes keys for a minute and a half, without a loop"},
+        left_out={
+            "tests/test_public_key.py": "makes keys for a minute and a half, without a loop",
+            "tests/test_tuntap.py": "makes network interfaces",
+        },
         without=("asyncssh",),
     ),
     Project(

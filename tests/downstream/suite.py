@@ -140,6 +140,7 @@ def describe(report: Report, details: Path) -> str:
         f"{len(comparison.unexpected_passes)} unexpected passes; {report.loops} loops"
     ]
     lines += [f"fails on asyncio too: {test}" for test in failed]
+    lines += [f"is skipped on everloop alone: {test}" for test in comparison.skipped]
     lines += [f"fails some times: {test}" for test in comparison.unsteady]
     lines += [f"expected to fail, but passes: {test}" for test in comparison.unexpected_passes]
     lines += [f"expected to fail, but is no test: {each}" for each in comparison.unmatched]

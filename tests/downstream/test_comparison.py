@@ -27,7 +27,7 @@ def test_a_test_that_did_not_run_has_failed():
 
 def test_a_test_that_is_skipped_has_not_failed():
     comparison = compare((), {"a": PASSED}, [{"a": SKIPPED}])
-    assert comparison.good and not comparison.in_doubt
+    assert comparison.good and not comparison.in_doubt and comparison.skipped == ["a"]
 
 
 def test_a_failure_is_in_doubt_until_it_was_seen_three_times():
