@@ -49,6 +49,8 @@ cdef class Loop:
     cdef dict pidfds             # process id: internal Io
     cdef object jumps            # internal Io of the timerfd, or None
     cdef bint jumps_tried
+    cdef list unwatched          # internal Io that the kernel would not watch
+    cdef object retry            # internal Timer that has them tried again, or None
     cdef int eager               # > 0: the next poll will probably find events
     cdef int held                # polls since the GIL was last released
     cdef bint audit_owed         # callbacks ran since the descriptors were audited
@@ -124,6 +126,7 @@ cdef class Loop:
     cdef int audit(self) except -1
     cdef int audit_owners(self) except -1
     cdef void wait_is_over(self) noexcept
+    cdef int tell_at_once(self, Watcher watcher) except -1
     cdef int raise_refused(self) except -1
     cdef int refuse(self, Watcher watcher, int error) except -1
     cdef int rebuild(self) except -1

@@ -65,8 +65,17 @@ from cython.cimports.everloop.sys.python import (
     nest_in_thread,
     unnest_in_thread,
 )
+from cython.cimports.everloop.unwatched import internal_refused
 from cython.cimports.everloop.waker import Waker
-from cython.cimports.everloop.watcher import ACTIVE, FED, INTERNAL, OWN, Watcher, delete_attribute
+from cython.cimports.everloop.watcher import (
+    ACTIVE,
+    FED,
+    INTERNAL,
+    OWN,
+    STRAY,
+    Watcher,
+    delete_attribute,
+)
 from cython.cimports.everloop.watchers.child import forget_children
 from cython.cimports.everloop.watchers.embed import (
     follow_rebuild,
@@ -149,6 +158,7 @@ class Loop:
         self.children = []
         self.pidfds = {}
         self.embedders = []
+        self.unwatched = []
         self.prepares = WatcherArray()
         self.checks = WatcherArray()
         self.forks = WatcherArray()
@@ -311,6 +321,8 @@ class Loop:
         for watcher in self.roster.watchers():
             retire(self, watcher)
         self.queue.clear()
+        self.unwatched.clear()
+        self.retry = None
         self.state = CLOSED
         self.breaking = EVBREAK_ALL
         self.references = 0
@@ -1167,6 +1179,23 @@ class Loop:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def tell_at_once(self, watcher: Watcher) -> cython.int:
+        """Have the kernel watch an Io now, not in the next pass; returns 0 or an errno."""
+        io: Io = cython.cast(Io, watcher)
+        self.after_fork()
+        if self.inherited or self.kernel.lost:
+            self.rebuild()
+        if io.flags & STRAY:
+            return EBADF
+        if not self.kernel.silent:
+            if fcntl(io.fd, F_GETFD) < 0:
+                return EBADF
+            if self.waiting:
+                return 0  # the kernel uses what would change
+        return self.descriptors.tell(io.fd, self.kernel)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def raise_refused(self) -> cython.int:
         """Deal with one watcher of a descriptor that the kernel can't watch."""
         fd: cython.int = self.kernel.refused_fd
@@ -1176,7 +1205,9 @@ class Loop:
         if fd >= 0 and (error != EBADF or fcntl(fd, F_GETFD) < 0):
             head: cython.pointer[PyObject] = self.descriptors.slots[fd].head
             if head != cython.NULL:
-                return self.refuse(cython.cast(Io, head), error)
+                # Owned here: the roster's may be the only reference until it is stopped.
+                watcher: Watcher = cython.cast(Watcher, head)
+                return self.refuse(watcher, error)
         self.descriptors.take_in_strays()
         if self.descriptors.strays:
             return self.refuse(self.descriptors.strays[0], EBADF)
@@ -1185,7 +1216,9 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def refuse(self, watcher: Watcher, error: cython.int) -> cython.int:
-        """Stop the Io, and say so."""
+        """Stop the Io, and say so; one of the loop's own is tried again."""
+        if watcher.flags & INTERNAL:
+            return internal_refused(self, watcher, error)
         name: str = describe(watcher)
         Io.stop(watcher)
         raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")

@@ -6,6 +6,7 @@ cdef enum WatcherFlag:
     STRAY = 4   # an Io among the descriptor table's strays
     INTERNAL = 8  # the loop's own: holds no reference, is not shown, its failures are fatal
     HIDDEN = 16  # part of something of asyncio's: not shown
+    UNWATCHED = 32  # an internal Io that the kernel would not watch: tried again soon
     OWN = INTERNAL | HIDDEN  # what stays when the watcher stops
 
 cdef class Watcher:
@@ -24,6 +25,7 @@ cdef int check_new(Watcher self, Loop loop, object callback, object priority) ex
 cdef int adopt(Watcher self, Loop loop, object callback, object data, int rank) except -1
 cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1
+cdef int make_able(Watcher self) except -1
 cdef int remove_from(list watchers, Watcher watcher) except -1
 cdef int delete_attribute(object self, object name) except -1
 cdef object check_callback(object callback)

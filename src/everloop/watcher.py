@@ -202,6 +202,14 @@ def raise_unusable(self: Watcher) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def make_able(self: Watcher) -> cython.int:
+    """For start(), before it changes anything: the loop must have all that it needs to wait."""
+    raise_unusable(self)
+    return self.loop.open_waker()
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
 def remove_from(watchers: list, watcher: Watcher) -> cython.int:
     """Remove watcher itself, whatever a subclass takes for equal."""
     place: cython.Py_ssize_t

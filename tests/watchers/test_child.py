@@ -417,7 +417,7 @@ def test_descriptors_are_closed_with_the_watchers(run):
         """
         count = lambda: len(os.listdir("/proc/self/fd"))
         loop = Loop()
-        loop.start(EVRUN_NOWAIT)
+        loop.async_(noop).start()
         pid, w = blocked_child()
         before = count()
         first, second = (loop.child(pid, False, noop) for _ in range(2))

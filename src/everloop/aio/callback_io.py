@@ -4,6 +4,8 @@ import cython
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.handle import Handle, run_handle
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
+from cython.cimports.everloop.failures import system_error
+from cython.cimports.libc.errno import EBADF
 
 
 @cython.final
@@ -17,6 +19,17 @@ class CallbackIo(ServedIo):
         if self.handle.is_cancelled:
             return self.end()
         return run_handle(self.handle)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refused(self, error: cython.int) -> cython.int:
+        """As on asyncio, nothing is said of a descriptor that the program has closed."""
+        if error != EBADF:
+            failure: object = system_error(error)
+            self.loop.call_exception_handler(
+                {"message": f"{self!r} was stopped", "exception": failure}
+            )
+        return 0
 
 
 @cython.cfunc

@@ -45,6 +45,7 @@ cdef class Core(Loop):
     cdef DatagramBatch take_batch(self)
     cdef object watch(self, dict table, object file, int events, object callback, tuple args)
     cdef int watched_descriptor(self, object file) except -1
+    cdef int check_waits(self, dict table, int fd) except -1
     cdef bint unwatch(self, dict table, int fd) except -1
 
 cdef int descriptor_of(object fd) except -1

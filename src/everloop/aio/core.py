@@ -50,11 +50,13 @@ from cython.cimports.everloop.constants import (
     EVBREAK_CANCEL,
     EVRUN_NOWAIT,
 )
+from cython.cimports.everloop.failures import system_error
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.descriptors import DOUBTED
 from cython.cimports.everloop.queues.descriptors_inline import feed
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.libc.errno import EPERM
 
 from everloop.aio.selecting import ReadyCalls
 from everloop.aio.tls import FastSSLProtocol
@@ -182,10 +184,13 @@ class Core(Loop):
         """Call ``callback(*args)`` whenever fd is readable, until `remove_reader`.
 
         Replaces the reader that fd has. Raises ValueError for what is not a
-        descriptor, RuntimeError if a transport uses it or the loop is closed.
+        descriptor, RuntimeError if a transport uses it or the loop is closed, OSError
+        for what the kernel can't watch: EBADF for a descriptor that is not open, EPERM
+        for a regular file (with epoll).
         """
         self._ensure_fd_no_transport(fd)
         self._add_reader(fd, callback, *args)
+        self.check_waits(self.readers, descriptor_of(fd))
 
     def remove_reader(self, fd) -> bool:
         """Call no longer when fd is readable. Returns whether it had a reader.
@@ -200,6 +205,7 @@ class Core(Loop):
         """The same as `add_reader` for when fd is writable."""
         self._ensure_fd_no_transport(fd)
         self._add_writer(fd, callback, *args)
+        self.check_waits(self.writers, descriptor_of(fd))
 
     def remove_writer(self, fd) -> bool:
         """The same as `remove_reader` for its writer."""
@@ -259,6 +265,10 @@ class Core(Loop):
         listener: Listener = new_listener(self, sock, server)
         self.listeners[listener.fd] = listener
         listener.begin()
+        error: cython.int = self.tell_at_once(listener)
+        if error:
+            listener.give_up()
+            raise system_error(error)
 
     def _stop_serving(self, sock):
         listener: Listener = self.listeners.pop(sock.fileno(), None)
@@ -290,6 +300,14 @@ class Core(Loop):
     def _transport_references(self):
         """Descriptors that transports use, and a weak reference to each transport."""
         return self.transports
+
+    def _open_descriptors(self):
+        """Whatever the loop can't run without: not when there may be none left."""
+        try:
+            self.open_waker()
+        except BaseException:
+            Loop.close(self)
+            raise
 
     def _forget(self):
         """Drop what a closed loop will not call any more."""
@@ -636,6 +654,10 @@ class Core(Loop):
         io.file = file
         if table.get(fd) is io:
             io.begin()
+            error: cython.int = self.tell_at_once(io)
+            if error:
+                self.unwatch(table, fd)
+                raise system_error(error)
         return handle
 
     @cython.cfunc
@@ -649,6 +671,15 @@ class Core(Loop):
                     if io.file is file:
                         return io.fd
         return descriptor_of(file)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_waits(self, table: dict, fd: cython.int) -> cython.int:
+        """A file that is always ready is refused, as asyncio's selector does."""
+        if fd in table and not self.kernel.waits_for(fd):
+            self.unwatch(table, fd)
+            raise system_error(EPERM)
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -52,7 +52,12 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLo
         *,
         debug=False,
     ):
-        Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
+        try:
+            Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
+            self._open_descriptors()
+        except BaseException:
+            self._closed = True
+            raise
         StandardLoop.__init__(self, Selector(self))
         self._notice_time()
 

@@ -10,6 +10,7 @@ cdef class Listener(ServedIo):
     cdef int family
     cdef int backlog
 
+    cdef int give_up(self) except -1
     cdef int accept_one(self) except -1
     cdef int accept_failed(self, int error) except -1
     cdef int report(self, str message, object error) except -1

@@ -118,6 +118,23 @@ class Listener(ServedIo):
         self.report("socket.accept() failed", failure)
         return 0
 
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def refused(self, error: cython.int) -> cython.int:
+        self.report("A listening socket can't be watched: its server ends", system_error(error))
+        return self.give_up()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def give_up(self) -> cython.int:
+        """It can't be listened to: the server must not look as if it served."""
+        loop: Core = self.loop
+        self.end()
+        loop.listeners.pop(self.fd, None)
+        if self.server is not None:
+            self.server.close()
+        return 0
+
     def resume(self):
         """Try again, unless the server has been closed meanwhile."""
         loop: Core = self.loop

@@ -183,6 +183,10 @@ def perform(operation: Operation, loop: Core, sock: object, events: cython.int) 
     loop._ensure_fd_no_transport(operation.fd)
     operation.future = loop.create_future()
     operation.begin()
+    error: cython.int = loop.tell_at_once(operation)
+    if error:
+        operation.end()
+        raise system_error(error)
     return operation
 
 

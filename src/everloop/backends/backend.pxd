@@ -18,6 +18,7 @@ cdef class Backend:
     cdef int watch_waker(self, int fd) except -1
     cdef void close(self) noexcept
     cdef int modify(self, int fd, int old, int new) noexcept
+    cdef bint waits_for(self, int fd) noexcept
     cdef int poll(self, nanoseconds timeout, bint hold_gil) except -1
     cdef int audit(self) noexcept
     cdef void refuse(self, int fd, int error) noexcept

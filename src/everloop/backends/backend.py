@@ -43,6 +43,12 @@ class Backend:
         return 0
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def waits_for(self, fd: cython.int) -> cython.bint:
+        """Whether the kernel tells when fd is ready; else it is reported in each poll."""
+        return True
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
     def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
         """Wait up to timeout (FOREVER: without end) and report what happened.

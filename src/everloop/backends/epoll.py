@@ -111,6 +111,11 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def waits_for(self, fd: cython.int) -> cython.bint:
+        return self.table.slots[fd].registered != ALWAYS_READY
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def register(self, fd: cython.int, events: cython.int) -> cython.int:
         """Get fd into the kernel's set with these events, whether it is there or not."""
         slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])

@@ -30,5 +30,6 @@ cdef class DescriptorTable:
     cdef int mark_changed(self, int fd, int flags) except -1
     cdef int mark_all_changed(self) except -1
     cdef int watched_events(self, int fd) noexcept
+    cdef int tell(self, int fd, Backend backend) noexcept
     cdef void hand_over(self, Backend backend) noexcept
     cdef int verify(self) except -1

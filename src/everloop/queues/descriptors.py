@@ -142,6 +142,20 @@ class DescriptorTable:
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def tell(self, fd: cython.int, backend: Backend) -> cython.int:
+        """Tell the backend of one descriptor, which stays listed; 0 or an errno."""
+        slot: cython.pointer[Descriptor] = cython.address(self.slots[fd])
+        events: cython.int = self.watched_events(fd)
+        if events == slot.wanted and not (events and slot.flags & DOUBTED):
+            return 0
+        error: cython.int = backend.modify(fd, slot.wanted, events)
+        if not error:
+            slot.wanted = cython.cast(cython.uchar, events)
+            slot.flags &= ~DOUBTED
+        return error
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def hand_over(self, backend: Backend) -> cython.void:
         """Tell the backend of all changes, up to one that it refuses (backend.refused_fd).
 
@@ -150,15 +164,11 @@ class DescriptorTable:
         done: cython.int = 0
         while done < self.change_count:
             fd: cython.int = self.changes[done]
-            slot: cython.pointer[Descriptor] = cython.address(self.slots[fd])
-            events: cython.int = self.watched_events(fd)
-            if events != slot.wanted or (events and slot.flags & DOUBTED):
-                error: cython.int = backend.modify(fd, slot.wanted, events)
-                if error:
-                    backend.refuse(fd, error)
-                    break
-            slot.wanted = cython.cast(cython.uchar, events)
-            slot.flags = 0
+            error: cython.int = self.tell(fd, backend)
+            if error:
+                backend.refuse(fd, error)
+                break
+            self.slots[fd].flags = 0
             done += 1
         self.change_count -= done
         if self.change_count == 0 and self.change_capacity > 1024:

@@ -1,5 +1,6 @@
 from everloop.loop cimport Loop
 from everloop.watcher cimport Watcher
+from everloop.watchers.io cimport Io
 
 cdef class Child(Watcher):
     # Watcher.extra: whether to tell of stopped and continued as well.
@@ -7,4 +8,5 @@ cdef class Child(Watcher):
     cdef int reported_pid    # rpid: whose status it is
     cdef int reported_status # rstatus: as waitpid(2) gives it
 
+cdef int renew_pidfd(Loop loop, Io io) except -1
 cdef int forget_children(Loop loop) except -1

@@ -43,7 +43,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
     remove_from,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
@@ -99,8 +99,8 @@ class Child(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         loop.after_fork()
         if self.pid and not self.extra and watch_pidfd(self, loop):
             pass
@@ -271,6 +271,20 @@ def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
     if io is not None:
         Io.stop(io)
         cython.cast(OwnedDescriptor, io.data).close()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def renew_pidfd(loop: Loop, io: Io) -> cython.int:
+    """The pidfd was closed by somebody: have another one, or none if nobody wants it."""
+    pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
+    child: Child
+    close_pidfd(loop, pid)
+    for child in loop.children:
+        if child.pid == pid and not child.extra:
+            watch_pidfd(child, loop)
+            break
     return 0
 
 

@@ -170,6 +170,12 @@ def kernel_watcher(self: Embed, loop: Loop) -> Io:
     return io
 
 
+@cython.cfunc
+def embed_of(io: Io) -> Embed:
+    """The Embed that an internal Io serves, or None if it serves something else."""
+    return io.data if isinstance(io.data, Embed) else None
+
+
 def on_readable(io: Io, revents):
     """The other loop has events: sweep it, or have the callback do so."""
     self: Embed = io.data

@@ -3,7 +3,7 @@
 import cython
 from cython.cimports.everloop.loop import OPEN, Loop
 from cython.cimports.everloop.queues.array import WatcherArray
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
 
 @cython.cclass
@@ -20,8 +20,8 @@ class Idle(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         array: WatcherArray = loop.idles[self.rank]
         array.add(self)
         loop.idle_count += 1

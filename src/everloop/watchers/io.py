@@ -8,11 +8,12 @@ from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
+    UNWATCHED,
     Watcher,
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
 )
 
 
@@ -52,8 +53,8 @@ class Io(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         loop.descriptors.link(self)
         loop.activate(self)
 
@@ -65,6 +66,8 @@ class Io(Watcher):
             self.loop.deactivate(self)
         elif self.slot:
             self.loop.take_back(self)
+        elif self.flags & UNWATCHED:
+            self.flags &= ~UNWATCHED
 
     def set(self, fd, events) -> None:
         """Watch another descriptor, or for other events; as in the constructor.

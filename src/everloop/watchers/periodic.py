@@ -8,7 +8,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
 )
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
@@ -55,8 +55,8 @@ class Periodic(DatedWatcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         self.when = next_moment(self, loop)
         enter_heap(self, loop, 0)
         loop.activate(self)

@@ -2,7 +2,7 @@
 
 import cython
 from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
 
 @cython.cclass
@@ -19,8 +19,8 @@ class Prepare(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         loop.prepares.add(self)
         loop.activate(self)
 

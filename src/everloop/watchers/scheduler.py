@@ -9,7 +9,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_callback,
     check_new,
-    raise_unusable,
+    make_able,
 )
 from cython.cimports.everloop.watchers.wall_clock import (
     ASKING,
@@ -56,8 +56,8 @@ class Scheduler(DatedWatcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         if self.extra & ASKING:
             raise Error(f"start() can't be called in the reschedule callback of {self!r}")
         loop.activate(self)

@@ -24,6 +24,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
+    make_able,
     raise_unusable,
 )
 from cython.cimports.everloop.watchers.timer import Timer, new_timer
@@ -86,8 +87,9 @@ class Stat(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        if self.loop is None or self.loop.state != OPEN:
-            raise_unusable(self)
+        loop: Loop = self.loop
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         refresh(self)
         # Another thread may have started it, or closed the loop, meanwhile.
         if self.flags & ACTIVE:

@@ -16,7 +16,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
 )
 from cython.cimports.libc.math import isnan
 
@@ -56,8 +56,8 @@ class Timer(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         freshen(loop)
         loop.timers.add(self, loop.mono + from_seconds(self.rest))
         loop.activate(self)
@@ -86,8 +86,8 @@ class Timer(Watcher):
         Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
         """
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+            make_able(self)
         freshen(loop)
         if self.slot:
             loop.take_back(self)
