@@ -4,6 +4,7 @@ A library that is loaded before all others makes epoll_ctl(2) fail when it is to
 """
 
 import errno
+import pathlib
 import shutil
 import subprocess
 import textwrap
@@ -557,4 +558,31 @@ def test_add_reader_of_a_regular_file(run_program, tmp_path):
         loop.close()
         """,
         "1 False 1 False ready",
+    )
+
+
+def test_demonstration_server_without_descriptors_waits_and_goes_on(run_program):
+    root = pathlib.Path(__file__).parents[1]
+    run_program(
+        HOARD
+        + f"""
+sys.path.insert(0, {str(root)!r})
+from demo.server import EchoServer
+loop = Loop()
+server = EchoServer(loop)
+server.start()
+client = socket.socket()
+with none_left():
+    client.connect(server.address)
+    loop.timer(0.35, 0.0, lambda w, e: loop.stop()).start()
+    loop.start()
+    print(loop.iteration < 20, server.accepted)
+client.sendall(b"x")
+echoed = lambda w, e: (print(client.recv(1)), loop.stop())
+loop.io(client, EV_READ, echoed).start()
+loop.start()
+server.close()
+loop.close()
+""",
+        "True 0 b'x'",
     )

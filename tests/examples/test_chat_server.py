@@ -1,6 +1,7 @@
 """examples/chat_server.py: several people, one of them asleep."""
 
 import contextlib
+import resource
 import signal
 import socket
 
@@ -105,3 +106,18 @@ def test_endless_line(chat):
     with contextlib.suppress(ConnectionResetError):
         assert ann.hears() == ""
     server.end()
+
+
+def test_out_of_descriptors(chat):
+    server, person = chat(idle=300)
+    ann = person().enter("Ann")
+    server.expect("Ann came")
+    used = 64
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, used))
+    crowd = [person() for _ in range(used)]
+    server.expect("can't accept: .*Too many open files")
+    for someone in crowd[:-1]:
+        someone.close()
+    crowd[-1].enter("Zoe")
+    assert ann.hears() == "* Zoe came"
+    assert server.end().count("can't accept") < 20
