@@ -94,7 +94,8 @@ class SelectBackend(Backend):
         if sets == cython.NULL:
             return -1
         place: cython.int
-        for place in range(2):
+        # Without sets there is nothing to copy: memcpy() must not see NULL even then.
+        for place in range(2 if self.words else 0):
             memcpy(
                 cython.address(sets[place * words]),
                 cython.address(self.sets[place * self.words]),
@@ -108,11 +109,12 @@ class SelectBackend(Backend):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
-        memcpy(
-            cython.address(self.sets[READABLE * self.words]),
-            self.sets,
-            2 * self.words * cython.sizeof(cython.ulong),
-        )
+        if self.words:
+            memcpy(
+                cython.address(self.sets[READABLE * self.words]),
+                self.sets,
+                2 * self.words * cython.sizeof(cython.ulong),
+            )
         ready: cython.int
         if hold_gil:
             ready = self.wait(0)
