@@ -626,6 +626,7 @@ class Loop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def feed(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        self.roster.reserve()
         push(self.queue, watcher, revents)
         if watcher.seat == 0:
             watcher.flags |= FED

@@ -1,6 +1,15 @@
-# The time of the pass, read when it is first needed: inline, since every start of a
-# timer asks.
-from everloop.loop cimport Loop
+# What every start of a watcher, or of a timer, asks: inline.
+from cpython.list cimport PyList_GET_SIZE
+from everloop.loop cimport OPEN, Loop
+
+cdef inline bint unable(Loop loop) noexcept:
+    """Whether make_able() is to be called before a watcher of the loop can be started."""
+    return (
+        loop is None
+        or loop.state != OPEN
+        or loop.waker.fd < 0
+        or loop.roster.taken == PyList_GET_SIZE(loop.roster.seats)
+    )
 
 cdef inline int freshen(Loop loop) except -1:
     """Make sure that the loop's time is that of the current pass."""

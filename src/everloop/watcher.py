@@ -203,9 +203,14 @@ def raise_unusable(self: Watcher) -> cython.int:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def make_able(self: Watcher) -> cython.int:
-    """For start(), before it changes anything: the loop must have all that it needs to wait."""
+    """For start(), before it changes anything: the loop must have all that it will need.
+
+    What it needs to wait, and a seat: what boards later can't fail half-way.
+    """
     raise_unusable(self)
-    return self.loop.open_waker()
+    if self.loop.waker.fd < 0:
+        self.loop.open_waker()
+    return self.loop.roster.reserve()
 
 
 @cython.cfunc

@@ -273,6 +273,7 @@ def new_timer_handle(
     self.moment = when
     adopt(self, loop, None, None, RANK)
     self.flags |= HIDDEN
+    loop.roster.reserve()
     loop.timers.add(self, from_seconds(when) - loop.tolerance)
     loop.activate(self)
     return self

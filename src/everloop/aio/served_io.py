@@ -25,6 +25,7 @@ class ServedIo(Io):
         if not self.flags & ACTIVE:
             if self.loop.state != OPEN:
                 raise RuntimeError("Event loop is closed")
+            self.loop.roster.reserve()
             self.loop.descriptors.link(self)
             self.loop.activate(self)
         return 0

@@ -5,6 +5,7 @@ cdef class Roster:
     cdef Py_ssize_t taken    # seats up to and with the last one that is taken
     cdef Py_ssize_t empty    # seats among those that were left
 
+    cdef int reserve(self) except -1
     cdef int board(self, Watcher watcher) except -1
     cdef int leave(self, Watcher watcher) except -1
     cdef list watchers(self)

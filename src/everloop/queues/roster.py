@@ -29,12 +29,19 @@ class Roster:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def reserve(self) -> cython.int:
+        """Have a seat for the next one that boards: the only step that can fail."""
+        if self.taken == PyList_GET_SIZE(self.seats):
+            add_seats(self)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def board(self, watcher: Watcher) -> cython.int:
         """Own the watcher; nothing if it is aboard already."""
         if watcher.seat:
             return 0
-        if self.taken == PyList_GET_SIZE(self.seats):
-            add_seats(self)
+        self.reserve()
         self.seats[self.taken] = watcher
         self.taken += 1
         watcher.seat = cython.cast(cython.uint, self.taken)

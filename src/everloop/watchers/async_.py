@@ -1,8 +1,9 @@
 """Async: another thread, or a signal handler, calls."""
 
 import cython
-from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, raise_unusable
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
+from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
 
 @cython.cclass
@@ -18,8 +19,8 @@ class Async(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         loop.open_waker()
         self.extra = 0
         loop.asyncs.add(self)

@@ -20,7 +20,8 @@ import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
 from cython.cimports.everloop.failures import warn
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
@@ -99,7 +100,7 @@ class Child(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         loop.after_fork()
         if self.pid and not self.extra and watch_pidfd(self, loop):
@@ -110,8 +111,13 @@ class Child(Watcher):
             watch_sigchld(loop)
         if self.flags & ACTIVE:
             return  # started by a finalizer meanwhile
-        loop.children.append(self)
-        loop.activate(self)
+        try:
+            loop.children.append(self)
+            loop.activate(self)
+        except BaseException:
+            remove_from(loop.children, self)
+            unwatch(self, loop)
+            raise
         if not by_pidfd(self, loop):
             # What happened before it was watched sends no signal any more.
             cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)

@@ -18,6 +18,7 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
 )
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -27,6 +28,7 @@ from cython.cimports.everloop.watcher import (
     check_callback,
     check_inactive,
     check_new,
+    make_able,
     raise_unusable,
     remove_from,
 )
@@ -74,8 +76,8 @@ class Embed(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         check_other(self.other, loop)
         self.other.open_waker()
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
@@ -85,22 +87,21 @@ class Embed(Watcher):
             return  # started by a finalizer meanwhile
         self.prepare = prepare
         self.io = io
-        prepare.start()
-        io.start()
-        self.other.embedders.append(self)
-        self.other.alert = True
-        loop.activate(self)
+        try:
+            prepare.start()
+            io.start()
+            self.other.embedders.append(self)
+            self.other.alert = True
+            loop.activate(self)
+        except BaseException:
+            leave_other(self)
+            raise
 
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event."""
         if self.flags & ACTIVE:
-            Io.stop(self.io)
-            Prepare.stop(self.prepare)
-            self.io = None
-            self.prepare = None
-            remove_from(self.other.embedders, self)
-            self.other.alert = self.other.waiting or len(self.other.embedders) > 0
+            leave_other(self)
             self.loop.deactivate(self)
         elif self.slot:
             self.loop.take_back(self)
@@ -168,6 +169,19 @@ def kernel_watcher(self: Embed, loop: Loop) -> Io:
     io.data = self
     io.rank = self.rank
     return io
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def leave_other(self: Embed) -> cython.int:
+    """Have no part in the other loop any more, however far start() came."""
+    Io.stop(self.io)
+    Prepare.stop(self.prepare)
+    self.io = None
+    self.prepare = None
+    remove_from(self.other.embedders, self)
+    self.other.alert = self.other.waiting or len(self.other.embedders) > 0
+    return 0
 
 
 @cython.cfunc

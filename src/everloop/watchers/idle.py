@@ -1,7 +1,8 @@
 """Idle: there is nothing else to do."""
 
 import cython
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
@@ -20,7 +21,7 @@ class Idle(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         array: WatcherArray = loop.idles[self.rank]
         array.add(self)

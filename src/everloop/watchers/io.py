@@ -3,7 +3,8 @@
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -53,7 +54,7 @@ class Io(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         loop.descriptors.link(self)
         loop.activate(self)

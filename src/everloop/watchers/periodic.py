@@ -2,7 +2,8 @@
 
 import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     adopt,
@@ -55,7 +56,7 @@ class Periodic(DatedWatcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         self.when = next_moment(self, loop)
         enter_heap(self, loop, 0)

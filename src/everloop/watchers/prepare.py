@@ -1,7 +1,8 @@
 """Prepare: just before the loop waits."""
 
 import cython
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
 
 
@@ -19,7 +20,7 @@ class Prepare(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         loop.prepares.add(self)
         loop.activate(self)

@@ -4,6 +4,7 @@ import cython
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.failures import callback_failed, describe, set_error, warn
 from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     adopt,
@@ -56,12 +57,16 @@ class Scheduler(DatedWatcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         if self.extra & ASKING:
             raise Error(f"start() can't be called in the reschedule callback of {self!r}")
         loop.activate(self)
-        ask(self, loop, 0)
+        try:
+            ask(self, loop, 0)
+        except BaseException:
+            DatedWatcher.stop(self)
+            raise
 
     @cython.always_allow_keywords(False)
     def reset(self):

@@ -7,7 +7,8 @@ with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 
 import cython
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.owned import OwnedDescriptor, own
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.signals import (
@@ -37,7 +38,7 @@ from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
     check_new,
-    raise_unusable,
+    make_able,
     remove_from,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
@@ -84,8 +85,8 @@ class Signal(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN:
-            raise_unusable(self)
+        if unable(loop):
+            make_able(self)
         signum: cython.int = self.position
         loop.open_waker()
         claim(loop, signum)
@@ -99,6 +100,7 @@ class Signal(Watcher):
             loop.activate(self)
             loop.signal_claimed(signum)
         except BaseException:
+            remove_from(watchers, self)
             give_up(loop, signum)
             raise
 

@@ -15,7 +15,8 @@ from stat import S_ISLNK
 import cython
 from cython.cimports.everloop.constants import EV_MINPRI, EV_STAT
 from cython.cimports.everloop.inotify import Inotify, Trail
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.paths import follow
 from cython.cimports.everloop.watcher import (
     ACTIVE,
@@ -88,7 +89,7 @@ class Stat(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         refresh(self)
         # Another thread may have started it, or closed the loop, meanwhile.

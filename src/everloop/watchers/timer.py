@@ -4,8 +4,8 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
-from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.loop_inline import freshen
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.loop_inline import freshen, unable
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
@@ -56,7 +56,7 @@ class Timer(Watcher):
         if self.flags & ACTIVE:
             return
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         freshen(loop)
         loop.timers.add(self, loop.mono + from_seconds(self.rest))
@@ -86,7 +86,7 @@ class Timer(Watcher):
         Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
         """
         loop: Loop = self.loop
-        if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        if unable(loop):
             make_able(self)
         freshen(loop)
         if self.slot:
@@ -196,11 +196,17 @@ def queue_expired(loop: Loop) -> cython.int:
         take_first(loop, cython.cast(Timer, first[taken].watcher))
         taken += 1
     # The pending queue gives back the last one first, so the latest go in first.
-    if taken == FEW:
-        queue_many(loop)
-    while taken:
-        taken -= 1
-        push(loop.queue, cython.cast(Timer, first[taken].watcher), EV_TIMER)
+    try:
+        if taken == FEW:
+            queue_many(loop)
+        while taken:
+            push(loop.queue, cython.cast(Timer, first[taken - 1].watcher), EV_TIMER)
+            taken -= 1
+    finally:
+        # Those that there was no memory for stay due.
+        while taken:
+            taken -= 1
+            revive(loop, cython.cast(Timer, first[taken].watcher), first[taken].at)
     return 0
 
 
@@ -232,18 +238,36 @@ def queue_many(loop: Loop) -> cython.int:
     heap.take_due(loop.mono, batch)
     nodes: cython.pointer[HeapNode] = sort_by_time(batch, cython.address(batch[due]), due)
     timer: Timer
-    while due:
-        due -= 1
-        if due >= AHEAD:
-            __builtin_prefetch(nodes[due - AHEAD].watcher)
-        timer = cython.cast(Timer, nodes[due].watcher)
-        if timer._repeat > 0.0:
-            heap.put_back(timer, next_time(timer, nodes[due].at, loop.mono))
-        else:
-            expire(loop, timer, nodes[due].at)
-        push(loop.queue, timer, EV_TIMER)
-    PyMem_RawFree(batch)
+    try:
+        while due:
+            if due > AHEAD:
+                __builtin_prefetch(nodes[due - 1 - AHEAD].watcher)
+            timer = cython.cast(Timer, nodes[due - 1].watcher)
+            push(loop.queue, timer, EV_TIMER)
+            due -= 1
+            if timer._repeat > 0.0:
+                heap.put_back(timer, next_time(timer, nodes[due].at, loop.mono))
+            else:
+                expire(loop, timer, nodes[due].at)
+    finally:
+        # Those that there was no memory for stay due.
+        while due:
+            due -= 1
+            heap.put_back(cython.cast(Timer, nodes[due].watcher), nodes[due].at)
+        PyMem_RawFree(batch)
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def revive(loop: Loop, timer: Timer, at: nanoseconds) -> cython.void:
+    """Take back what take_first() did."""
+    if timer.flags & ACTIVE:
+        loop.timers.move(timer, at)
+    else:
+        timer.flags |= ACTIVE
+        loop.references += 1
+        loop.timers.put_back(timer, at)
 
 
 @cython.cfunc

@@ -1,0 +1,144 @@
+"""Without memory: an exception, and a loop as it was."""
+
+import textwrap
+
+import pytest
+
+pytest.importorskip("_testcapi")
+
+PROGRAM = """
+import _testcapi
+
+
+def with_failing(n, function):
+    '''Call function while the n-th allocation from here fails; returns whether it raised.'''
+    _testcapi.set_nomemory(n, n + 1)
+    try:
+        function()
+    except MemoryError:
+        return True
+    finally:
+        _testcapi.remove_mem_hooks()
+    return False
+
+
+"""
+
+
+@pytest.fixture
+def run_without_memory(run_program):
+    def run(source, expected=""):
+        return run_program(PROGRAM + textwrap.dedent(source), expected, hangs_after=60)
+
+    return run
+
+
+MAKE = {
+    "Io": "loop.io(r, EV_READ, noop)",
+    "Stray": "loop.io(10**6, EV_READ, noop)",
+    "Timer": "loop.timer(60.0, 0.0, noop)",
+    "Periodic": "loop.periodic(2e9, 0.0, noop)",
+    "Scheduler": "loop.scheduler(lambda w, now: now + 60.0, noop)",
+    "Idle": "loop.idle(noop)",
+    "Prepare": "loop.prepare(noop)",
+    "Check": "loop.check(noop)",
+    "Fork": "loop.fork(noop)",
+    "Async": "loop.async_(noop)",
+    "Signal": "loop.signal(signal.SIGUSR1, noop)",
+    "Embed": "loop.embed(inner)",
+}
+
+
+@pytest.mark.parametrize("kind", MAKE)
+@pytest.mark.parametrize("started", [0, 7, 8])  # how full the loop's tables are
+def test_start_that_fails_changes_nothing(run_without_memory, kind, started):
+    run_without_memory(
+        f"""
+        import warnings
+        gc.disable()
+        r, w = pipe()
+        reported([])  # a reschedule that fails
+        warnings.simplefilter('ignore')
+        for n in range(40):
+            loop = Loop()
+            inner = Loop(EVBACKEND_EPOLL)
+            others = [loop.timer(60.0, 0.0, noop) for _ in range({started})]
+            for other in others:
+                other.start()
+            watcher = {MAKE[kind]}
+            if with_failing(n, watcher.start) and watcher.active:
+                print("active", n)
+            loop.verify()
+            watcher.stop()
+            del watcher
+            loop.verify()
+            loop.start(EVRUN_NOWAIT)
+            print(*loop.watchers[{started}:], end="")
+            loop.close()
+            inner.close()
+        """
+    )
+
+
+def test_feed_that_fails_changes_nothing(run_without_memory):
+    run_without_memory(
+        """
+        for started in (0, 7, 8, 15, 16):
+            for n in range(10):
+                loop = Loop()
+                called = []
+                others = [loop.idle(noop) for _ in range(started)]
+                for other in others:
+                    other.feed(1)
+                watcher = loop.idle(lambda w, e: called.append(e))
+                failed = with_failing(n, lambda: watcher.feed(1))
+                loop.verify()
+                if watcher.pending == failed:
+                    print("pending", started, n)
+                del watcher
+                loop.start(EVRUN_NOWAIT)
+                loop.verify()
+                loop.close()
+        """
+    )
+
+
+@pytest.mark.parametrize("count", [3, 20, 1500])
+def test_timers_that_expire_without_memory_stay_due(run_without_memory, count):
+    run_without_memory(
+        f"""
+        reports = reported([])
+        for repeat in (0.0, 60.0):
+            for n in range(12):
+                loop = Loop()
+                loop.clock = ev.clock.ManualClock()
+                called = []
+                reports.clear()
+                for i in range({count}):
+                    loop.timer(1.0 + i / 1e6, repeat, lambda w, e: called.append(w), i, i % 5 - 2).start()
+                loop.clock.advance(2.0)
+                failed = with_failing(n, lambda: loop.start(EVRUN_NOWAIT))
+                loop.verify()
+                loop.start(EVRUN_NOWAIT)
+                loop.verify()
+                # A call may fail as well; none is forgotten.
+                if len(called) + len(reports) != {count}:
+                    print(repeat, n, failed, len(called), reports)
+                loop.close()
+        """
+    )
+
+
+def test_asyncio_timer_that_can_not_be_scheduled(run_without_memory):
+    run_without_memory(
+        """
+        import asyncio
+        loop = ev.EventLoop()
+        loop.run_until_complete(asyncio.sleep(0))
+        for n in range(20):
+            with_failing(n, lambda: loop.call_later(0.0, int))
+            loop.verify()
+            loop.run_until_complete(asyncio.sleep(0.001))
+        loop.close()
+        """
+    )
