@@ -45,6 +45,9 @@ MAKE = {
     "Fork": "loop.fork(noop)",
     "Async": "loop.async_(noop)",
     "Signal": "loop.signal(signal.SIGUSR1, noop)",
+    "Signal by signalfd": "by_fd.signal(signal.SIGUSR1, noop)",
+    "Child": "loop.child(pid, False, noop)",
+    "Any child": "ev.default_loop().child(0, False, noop)",
     "Embed": "loop.embed(inner)",
 }
 
@@ -57,11 +60,15 @@ def test_start_that_fails_changes_nothing(run_without_memory, kind, started):
         import warnings
         gc.disable()
         r, w = pipe()
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
         reported([])  # a reschedule that fails
         warnings.simplefilter('ignore')
         for n in range(40):
             loop = Loop()
             inner = Loop(EVBACKEND_EPOLL)
+            by_fd = Loop(EVFLAG_SIGNALFD)
             others = [loop.timer(60.0, 0.0, noop) for _ in range({started})]
             for other in others:
                 other.start()
@@ -75,7 +82,12 @@ def test_start_that_fails_changes_nothing(run_without_memory, kind, started):
             loop.start(EVRUN_NOWAIT)
             print(*loop.watchers[{started}:], end="")
             loop.close()
-            inner.close()
+            for other in (inner, by_fd, ev.default_loop()):
+                other.verify()
+                other.start(EVRUN_NOWAIT)
+                print(*other.watchers, end="")
+                other.close()
+        os.kill(pid, signal.SIGKILL)
         """
     )
 

@@ -28,7 +28,12 @@ class OwnedDescriptor:
 
 @cython.cfunc
 def own(fd: cython.int, number: cython.int) -> OwnedDescriptor:
-    owner: OwnedDescriptor = OwnedDescriptor.__new__(OwnedDescriptor)
+    """The owner of an open descriptor, which is closed if there can be none."""
+    try:
+        owner: OwnedDescriptor = OwnedDescriptor.__new__(OwnedDescriptor)
+    except BaseException:
+        close(fd)
+        raise
     owner.fd = fd
     owner.number = number
     return owner

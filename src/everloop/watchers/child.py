@@ -103,24 +103,23 @@ class Child(Watcher):
         if unable(loop):
             make_able(self)
         loop.after_fork()
-        if self.pid and not self.extra and watch_pidfd(self, loop):
-            pass
-        elif not loop.is_default:
+        by_fd: cython.bint = self.pid != 0 and not self.extra and watch_pidfd(self, loop)
+        if not by_fd and not loop.is_default:
             raise Error("this kernel has no pidfd: only the default loop can watch children")
-        elif loop.reaper is None:
+        if not by_fd and loop.reaper is None:
             watch_sigchld(loop)
         if self.flags & ACTIVE:
             return  # started by a finalizer meanwhile
         try:
             loop.children.append(self)
+            if not by_fd:
+                # What happened before it was watched sends no signal any more.
+                cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)
             loop.activate(self)
         except BaseException:
             remove_from(loop.children, self)
             unwatch(self, loop)
             raise
-        if not by_pidfd(self, loop):
-            # What happened before it was watched sends no signal any more.
-            cython.cast(Watcher, loop.reaper).feed(EV_SIGNAL)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -265,8 +264,12 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
     owner: OwnedDescriptor = own(fd, self.pid)
     io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
     io.data = owner
-    io.start()
     loop.pidfds[self.pid] = io
+    try:
+        io.start()
+    except BaseException:
+        close_pidfd(loop, self.pid)
+        raise
     return True
 
 

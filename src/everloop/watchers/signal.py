@@ -191,9 +191,11 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
         raise OSError(errno, f"signal {signum} can't be watched by a signalfd")
     if io is None:
         fd = loop.descriptors.apart(fd)
-        loop.signal_io = new_internal_io(loop, fd, EV_READ, read_signalfd)
-        loop.signal_io.data = own(fd, 0)
-        loop.signal_io.start()
+        owner: OwnedDescriptor = own(fd, 0)
+        io = new_internal_io(loop, fd, EV_READ, read_signalfd)
+        io.data = owner
+        io.start()
+        loop.signal_io = io
     return 0
 
 
