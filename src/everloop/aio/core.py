@@ -555,6 +555,8 @@ class Core(Loop):
         if io is not None:
             io.handle, old = handle, io.handle
             old.cancel()
+            # What has come already was for the old one: asyncio shows the new one the next.
+            self.take_back(io)
         else:
             io = new_callback_io(self, fd, events, handle)
             table[fd] = io
