@@ -651,6 +651,8 @@ class Core(Loop):
             if io.file is not file:
                 # Another file may have got the number of one that was closed.
                 self.descriptors.mark_changed(fd, DOUBTED)
+            # What has come already was for the old one: asyncio shows the new one the next.
+            self.take_back(io)
         else:
             io = new_callback_io(self, fd, events, handle)
             table[fd] = io

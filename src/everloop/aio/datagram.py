@@ -412,7 +412,7 @@ class DatagramTransport(SocketTransport):
             if self.writer is not None:
                 self.writer.end()
             if self.closing and not self.lost:
-                self.lose(None)
+                self.lose_at_once()
         return 0
 
     @cython.cfunc

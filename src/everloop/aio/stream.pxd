@@ -14,6 +14,7 @@ cdef class StreamTransport(SocketTransport):
 
     cdef int read_bytes(self) except -1
     cdef int read_large(self) except -1
+    cdef int read_rest(self, bytes data) except -1
     cdef int hand_over(self, bytes data) except -1
     cdef int read_into(self) except -1
     cdef int read_records(self) except -1

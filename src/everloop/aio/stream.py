@@ -106,7 +106,10 @@ class StreamTransport(SocketTransport):
             self.hold_back()
 
     def write_eof(self) -> None:
-        """Say that nothing more will be written, after what is kept has been sent."""
+        """Say that nothing more will be written, after what is kept has been sent.
+
+        Raises OSError if the connection is over already, without this side having read that.
+        """
         if self.closing or self.eof:
             return
         self.eof = True
@@ -186,6 +189,8 @@ class StreamTransport(SocketTransport):
         if count <= 0:
             loop.spare = room
             return self.end_of_file() if count == 0 else self.read_failed()
+        if count == size < SCRATCH:
+            return self.read_rest(room)
         self.last_read = count
         if count < size // 2:
             loop.spare = room
@@ -197,6 +202,19 @@ class StreamTransport(SocketTransport):
             loop.spare = room
             loop.spare_size = size
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_rest(self, data: bytes) -> cython.int:
+        """There may be more than was expected: the protocol gets it in one piece."""
+        scratch: cython.p_char = self.loop.scratch
+        room: cython.Py_ssize_t = SCRATCH - PyBytes_GET_SIZE(data)
+        count: cython.Py_ssize_t = recv(self.fd, scratch, room, MSG_DONTWAIT)
+        # An end or an error shows again at the next look.
+        if count > 0:
+            data = data + PyBytes_FromStringAndSize(scratch, count)
+        self.last_read = PyBytes_GET_SIZE(data)
+        return self.hand_over(data)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -388,7 +406,7 @@ class StreamTransport(SocketTransport):
             self.empty_waiter.set_result(None)
         if self.closing:
             if not self.lost:
-                self.lose(None)
+                self.lose_at_once()
         elif self.eof:
             self.shut_writes()
         return 0
@@ -408,8 +426,9 @@ class StreamTransport(SocketTransport):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def shut_writes(self) -> cython.int:
-        """Send the end of the stream. An error here will show when reading, too."""
-        shutdown(self.fd, SHUT_WR)
+        """Send the end of the stream."""
+        if shutdown(self.fd, SHUT_WR) < 0:
+            raise system_error(errno)
         return 0
 
     @cython.cfunc

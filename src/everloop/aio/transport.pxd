@@ -50,6 +50,7 @@ cdef class SocketTransport:
     cdef int report(self, str message, object error) except -1
     cdef int shut(self, object error) except -1
     cdef int lose(self, object error) except -1
+    cdef int lose_at_once(self) except -1
     cdef int lost_write(self) except -1
     cdef object socket_object(self)
 

@@ -443,6 +443,14 @@ class SocketTransport:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def lose_at_once(self) -> cython.int:
+        """The last byte of a closing transport has been sent: connection_lost() is called."""
+        self.lost += 1
+        self.ask(self._connection_lost, (None,))
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def lost_write(self) -> cython.int:
         """Something was written though the connection is lost."""
         if self.lost >= MOST_LOST_WRITES:

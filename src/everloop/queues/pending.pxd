@@ -20,6 +20,7 @@ cdef class PendingQueue:
     cdef unsigned int total(self) noexcept
     cdef int take_back(self, Watcher watcher) noexcept
     cdef void turn_round(self, int rank, unsigned int start, unsigned int end) noexcept
+    cdef void exchange(self, int rank, unsigned int one, unsigned int other) noexcept
     cdef void clear(self) noexcept
     cdef int verify(self) except -1
     cdef void lower_cursor(self) noexcept

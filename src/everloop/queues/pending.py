@@ -68,14 +68,19 @@ class PendingQueue:
     @cython.exceptval(check=False)
     def turn_round(self, rank: cython.int, start: cython.uint, end: cython.uint) -> cython.void:
         """Reverse the order of a lane's entries from start up to end, which is not one of them."""
-        lane: cython.pointer[Lane] = cython.address(self.lanes[rank])
-        event: PendingEvent
         while start + 1 < end:
             end -= 1
-            event = lane.events[start]
-            put(lane, start, lane.events[end])
-            put(lane, end, event)
+            self.exchange(rank, start, end)
             start += 1
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def exchange(self, rank: cython.int, one: cython.uint, other: cython.uint) -> cython.void:
+        """Have two entries of a lane change places."""
+        lane: cython.pointer[Lane] = cython.address(self.lanes[rank])
+        event: PendingEvent = lane.events[one]
+        put(lane, one, lane.events[other])
+        put(lane, other, event)
 
     @cython.cfunc
     @cython.exceptval(check=False)
