@@ -113,7 +113,7 @@ def in_child(function):
     if pid == 0:
         status = 1
         try:
-            signal.alarm(PATIENCE)
+            signal.alarm(int(PATIENCE))
             status = 0 if function() is True else 2
         finally:
             os._exit(status)
