@@ -804,3 +804,52 @@ def test_collections_at_every_step(run_program):
         "through done",
         hangs_after=60,
     )
+
+
+def test_task_factory_gets_what_was_given(loop, run):
+    """From Python 3.14 on; older ones add a name."""
+    given = []
+
+    def factory(loop, coroutine, **options):
+        given.append(options)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def nothing():
+        pass
+
+    async def main():
+        await loop.create_task(nothing())
+        await loop.create_task(nothing(), name="a name")
+
+    run(main())
+    loop.set_task_factory(factory)
+    run(main())
+    if sys.version_info >= (3, 14):
+        assert given[-2:] == [{}, {"name": "a name"}]
+
+
+def test_where_a_task_was_made(loop, run):
+    async def main():
+        def here():
+            return loop.create_task(asyncio.sleep(0))
+
+        task = here()
+        assert task._source_traceback[-1].name == "here"
+        await task
+
+    loop.set_debug(True)
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["Task", "Future"])
+def test_classes_that_tools_replace(loop, run, monkeypatch, name):
+    module = asyncio.tasks if name == "Task" else asyncio.futures
+
+    async def main():
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, getattr(module, f"_Py{name}"))
+            made = loop.create_task(asyncio.sleep(0)) if name == "Task" else loop.create_future()
+        assert type(made) is getattr(module, f"_Py{name}")
+        made.cancel()
+
+    run(main())

@@ -1,10 +1,13 @@
 """Handle and TimerHandle: what call_soon() and call_later() return."""
 
 import asyncio
+import concurrent.futures
 import contextvars
 import gc
 import logging
 import sys
+import threading
+import time
 import weakref
 
 import pytest
@@ -315,3 +318,72 @@ def test_slow_callback_that_raises(loop, run_round, caplog, handled):
     assert [type(each["exception"]) for each in handled] == [ZeroDivisionError]
     assert handled[0]["source_traceback"][-1].name == "test_slow_callback_that_raises"
     assert any("Executing" in record.getMessage() for record in caplog.records)
+
+
+# Handles of call_soon_threadsafe()
+
+
+def test_cancel_waits_for_a_call_in_another_thread(loop, in_thread_of_loop):
+    begun, done = threading.Event(), threading.Event()
+
+    def call():
+        begun.set()
+        time.sleep(0.05)
+        done.set()
+
+    def other():
+        handle = loop.call_soon_threadsafe(call)
+        begun.wait()
+        assert handle.cancelled() is False and done.is_set()
+        handle.cancel()
+        assert handle.cancelled() is True
+
+    in_thread_of_loop(other)
+
+
+def test_cancel_before_the_call(loop, in_thread_of_loop):
+    calls, cancelled = [], threading.Event()
+
+    def other():
+        loop.call_soon_threadsafe(cancelled.wait)
+        handle = loop.call_soon_threadsafe(calls.append, 1)
+        handle.cancel()
+        cancelled.set()
+        assert handle.cancelled()
+
+    in_thread_of_loop(other)
+    assert calls == []
+
+
+def test_cancel_within_the_call(loop, run_round):
+    handles = []
+    handles.append(loop.call_soon_threadsafe(lambda: handles[0].cancel()))
+    run_round()
+    assert handles[0].cancelled()
+
+
+def test_kinds_of_handles(loop):
+    for handle in loop.call_soon(int), loop.call_soon_threadsafe(int):
+        assert isinstance(handle, asyncio.Handle)
+    kind = getattr(asyncio.events, "_ThreadSafeHandle", asyncio.Handle)
+    assert isinstance(handle, kind)
+    assert isinstance(loop.call_soon(int), kind) is (kind is asyncio.Handle)
+
+
+@pytest.fixture
+def in_thread_of_loop(loop):
+    """A function that calls another in a thread while the loop runs."""
+
+    def in_thread_of_loop(function):
+        def call():
+            try:
+                function()
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            future = threads.submit(call)
+            loop.run_forever()
+            future.result()
+
+    return in_thread_of_loop

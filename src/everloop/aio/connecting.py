@@ -8,7 +8,8 @@ import ssl as tls
 
 from everloop.aio.resolving import interleave as take_turns
 from everloop.aio.resolving import resolve
-from everloop.aio.stdlib import logger, staggered_race
+from everloop.aio.stdlib import logger, staggered_race, take_unread
+from everloop.aio.tls import FastSSLProtocol
 
 
 class Connecting:
@@ -142,6 +143,59 @@ class Connecting:
         if self._debug:
             logger.debug("%r handled: (%r, %r)", sock, *made)
         return made
+
+    async def start_tls(
+        self,
+        transport,
+        protocol,
+        sslcontext,
+        *,
+        server_side=False,
+        server_hostname=None,
+        ssl_handshake_timeout=None,
+        ssl_shutdown_timeout=None,
+    ):
+        """Go on with TLS on a transport; returns the transport to use from then on.
+
+        Raises TypeError for a transport or context that does not allow it, and what
+        makes the handshake fail.
+        """
+        if not isinstance(sslcontext, tls.SSLContext):
+            raise TypeError(
+                f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
+            )
+        if not getattr(transport, "_start_tls_compatible", False):
+            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        waiter = self.create_future()
+        layer = FastSSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
+        )
+        # Nothing may reach the new protocol before its connection_made().
+        transport.pause_reading()
+        if server_side:
+            # A client that does not wait for an answer has begun already.
+            layer.take_early(take_unread(protocol))
+        transport.set_protocol(layer)
+        begin = self.call_soon(layer.connection_made, transport)
+        resume = self.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            begin.cancel()
+            resume.cancel()
+            # It leads to the exception, and that by its traceback to it.
+            del waiter
+            raise
+        return layer._app_transport
 
     async def _make_connection(
         self, sock, protocol_factory, ssl, context, *, server_side=False, **options

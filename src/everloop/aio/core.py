@@ -10,7 +10,9 @@ looked at, round follows round of calls without the rest of a pass.
 
 import asyncio
 import threading
+from asyncio import futures, tasks
 from inspect import iscoroutinefunction
+from threading import RLock
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
@@ -60,9 +62,7 @@ from everloop.aio.selecting import ReadyCalls
 from everloop.aio.tls import FastSSLProtocol
 from everloop.signals import share
 
-Future = asyncio.Future
 StandardLoop = asyncio.SelectorEventLoop
-Task = asyncio.Task
 
 
 @cython.cclass
@@ -103,13 +103,16 @@ class Core(Loop):
     def call_soon_threadsafe(self, callback, *args, context=None):
         """The same as `call_soon`, for other threads and signal handlers.
 
-        Many calls before the loop wakes up cost one wake-up.
+        Many calls before the loop wakes up cost one wake-up. The Handle, too, may be used
+        by other threads: while the call is being made, its `cancel` and `cancelled` wait.
         """
         if self.state != OPEN:
             self.raise_closed()
         if self._debug:
             self.check_call(callback, "call_soon_threadsafe")
+        lock: object = RLock()
         handle: Handle = self.soon(callback, args, context)
+        handle.lock = lock
         if self.alert and not self.waking:
             self.waking = True
             self.waker.wake_without_gil()
@@ -157,24 +160,24 @@ class Core(Loop):
         for handle in self._scheduled:
             self.timers.move(handle, from_seconds(handle.moment) - self.tolerance)
 
+    # The classes are looked up at each call, as asyncio does: tools replace them
+
     def create_future(self):
         """A new asyncio.Future of this loop."""
-        return Future(loop=self)
+        return futures.Future(loop=self)
 
-    def create_task(self, coro, *, name=None, context=None, **options):
+    def create_task(self, coro, **options):
         """A new asyncio.Task of this loop that runs a coroutine.
 
-        With a task factory set, that makes it. Raises RuntimeError if the loop is
-        closed. Not thread-safe.
+        options: those of asyncio.Task, such as name, context and eager_start. With a
+        task factory set, that makes it. Raises RuntimeError if the loop is closed. Not
+        thread-safe.
         """
         if self.state != OPEN:
             self.raise_closed()
         if self._task_factory is not None:
-            return StandardLoop.create_task(self, coro, name=name, context=context, **options)
-        task: object = Task(coro, loop=self, name=name, context=context, **options)
-        if self._debug and task._source_traceback:
-            task._source_traceback.pop()
-        return task
+            return StandardLoop.create_task(self, coro, **options)
+        return tasks.Task(coro, loop=self, **options)
 
     # Descriptors
 

@@ -68,11 +68,15 @@ class DatagramTransport(SocketTransport):
             if addr is not None and addr != self.peer:
                 raise ValueError(f"Invalid address: must be None or {self.peer}")
             addr = None
-        if self.lost:
+        if self.lost and (self.peer is not None or self.fd < 0):
             self.lost_write()
             return
         piece: bytes = as_bytes(data)
         raw: object = self.raw(addr)
+        if self.lost:
+            # As long as the socket is open, so that errors are told.
+            self.send_one(piece, raw, addr)
+            return
         if self.head == len(self.queue):
             if self.send_one(piece, raw, addr):
                 return

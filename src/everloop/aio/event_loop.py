@@ -8,10 +8,8 @@ watchers here.
 
 import asyncio
 import os
-import ssl
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
-from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 
 from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
@@ -19,7 +17,7 @@ from everloop.aio.running import Running
 from everloop.aio.selecting import Selecting, Selector
 from everloop.aio.serving import Serving
 from everloop.aio.signal_handling import SignalHandling
-from everloop.aio.tls import FastSSLProtocol
+from everloop.aio.stdlib import SubprocessTransport
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.loop import Loop
 from everloop.watchers.child import Child
@@ -138,56 +136,6 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLo
 
     def _run_once(self):
         Loop.start(self, EVRUN_ONCE)
-
-    # TLS
-
-    async def start_tls(
-        self,
-        transport,
-        protocol,
-        sslcontext,
-        *,
-        server_side=False,
-        server_hostname=None,
-        ssl_handshake_timeout=None,
-        ssl_shutdown_timeout=None,
-    ):
-        """Go on with TLS on a transport; returns the transport to use from then on.
-
-        Raises TypeError for a transport or context that does not allow it, and what
-        makes the handshake fail.
-        """
-        if not isinstance(sslcontext, ssl.SSLContext):
-            raise TypeError(
-                f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
-            )
-        if not getattr(transport, "_start_tls_compatible", False):
-            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
-        waiter = self.create_future()
-        tls = FastSSLProtocol(
-            self,
-            protocol,
-            sslcontext,
-            waiter,
-            server_side,
-            server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
-            call_connection_made=False,
-        )
-        # Nothing may reach the new protocol before its connection_made().
-        transport.pause_reading()
-        transport.set_protocol(tls)
-        begin = self.call_soon(tls.connection_made, transport)
-        resume = self.call_soon(transport.resume_reading)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            begin.cancel()
-            resume.cancel()
-            raise
-        return tls._app_transport
 
     # Subprocesses
 

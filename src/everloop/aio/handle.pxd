@@ -14,7 +14,10 @@ cdef class Handle:
     cdef object context
     cdef bint is_cancelled
     cdef object text         # the repr from before cancel(), in debug mode
+    cdef object lock         # held while the call is made, if other threads may know of it, or None
     cdef object traceback    # where it was made, in debug mode
+
+    cdef int forget(self) except -1
 
 cdef class TimerHandle(Timer):
     cdef Handle handle       # what is to be done

@@ -9,7 +9,6 @@ tools and the standard library look at.
 
 import asyncio
 import inspect
-from asyncio import base_events, format_helpers
 from time import monotonic
 
 import cython
@@ -31,10 +30,15 @@ from cython.cimports.everloop.sys.python import (
 from cython.cimports.everloop.watcher import ACTIVE, HIDDEN, adopt
 from cython.cimports.everloop.watchers.timer import Timer
 
-# Older Pythons do, newer ones in debug mode only.
-SHOWS_ARGUMENTS_ALWAYS = (
-    "debug" not in inspect.signature(format_helpers._format_callback_source).parameters
+from everloop.aio.stdlib import (
+    ThreadSafeHandle,
+    extract_stack,
+    format_callback_source,
+    logger,
 )
+
+# Older Pythons do, newer ones in debug mode only.
+SHOWS_ARGUMENTS_ALWAYS = "debug" not in inspect.signature(format_callback_source).parameters
 
 
 @cython.freelist(1024)
@@ -52,18 +56,22 @@ class Handle:
         raise TypeError("a Handle is made by call_soon() and the like")
 
     def cancel(self) -> None:
-        """Do not call, if it has not been done yet."""
-        if self.is_cancelled:
-            return
-        if self.loop._debug:
-            self.text = repr(self)
-        self.is_cancelled = True
-        self.callback = None
-        self.args = None
+        """Do not call, if it has not been done yet.
+
+        That of call_soon_threadsafe() waits if the call is being made in another thread.
+        """
+        if self.lock is None:
+            self.forget()
+        else:
+            with self.lock:
+                self.forget()
 
     def cancelled(self) -> bool:
-        """Whether `cancel` has been called."""
-        return self.is_cancelled
+        """Whether `cancel` has been called. Waits as that does."""
+        if self.lock is None:
+            return self.is_cancelled
+        with self.lock:
+            return self.is_cancelled
 
     def get_context(self):
         """The contextvars.Context that the callback runs in."""
@@ -72,6 +80,18 @@ class Handle:
     def _run(self):
         """Make the call now, as asyncio's loops do."""
         run_handle(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def forget(self) -> cython.int:
+        if self.is_cancelled:
+            return 0
+        if self.loop._debug:
+            self.text = repr(self)
+        self.is_cancelled = True
+        self.callback = None
+        self.args = None
+        return 0
 
     @property
     def _cancelled(self):
@@ -97,6 +117,9 @@ class Handle:
     def _source_traceback(self):
         return self.traceback
 
+    def _face(self):
+        return asyncio.Handle if self.lock is None else ThreadSafeHandle
+
     def _repr_info(self):
         return describe("Handle", self)
 
@@ -120,7 +143,7 @@ class TimerHandle(Timer):
         """Do not call, if it has not been done yet."""
         if self.handle.is_cancelled:
             return
-        self.handle.cancel()
+        self.handle.forget()
         if self.flags & ACTIVE:
             self.loop.timers.remove(self)
             self.loop.deactivate(self)
@@ -223,7 +246,7 @@ class TimerHandle(Timer):
 
 # isinstance() asks an object for its __class__: asyncio's classes can't be bases of
 # compiled ones.
-alias_method(Handle, "__class__", property(lambda self: asyncio.Handle))
+alias_method(Handle, "__class__", property(Handle._face))
 alias_method(TimerHandle, "_callback", property(TimerHandle._called))
 alias_method(TimerHandle, "__class__", property(lambda self: asyncio.TimerHandle))
 
@@ -245,10 +268,8 @@ def describe(name: str, handle: Handle) -> list:
 def source_of(handle: Handle) -> object:
     """What is called, and where that is written."""
     if SHOWS_ARGUMENTS_ALWAYS:
-        return format_helpers._format_callback_source(handle.callback, handle.args)
-    return format_helpers._format_callback_source(
-        handle.callback, handle.args, debug=handle.loop._debug
-    )
+        return format_callback_source(handle.callback, handle.args)
+    return format_callback_source(handle.callback, handle.args, debug=handle.loop._debug)
 
 
 @cython.cfunc
@@ -259,7 +280,7 @@ def new_handle(loop: Core, callback: object, args: tuple, context: object) -> Ha
     self.args = args
     self.context = PyContext_CopyCurrent() if context is None else context
     if loop._debug:
-        self.traceback = format_helpers.extract_stack()
+        self.traceback = extract_stack()
     return self
 
 
@@ -301,6 +322,17 @@ def run_shown(handle: Handle, shown: object) -> cython.int:
         return 0
     if handle.loop is None:
         raise TypeError("a Handle is made by call_soon() and the like")
+    if handle.lock is None:
+        return make_call(handle, shown)
+    with handle.lock:
+        # Cancelled by another thread just now?
+        return 0 if handle.is_cancelled else make_call(handle, shown)
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1, check=False)
+def make_call(handle: Handle, shown: object) -> cython.int:
     if handle.loop._debug:
         return run_timed(handle, shown)
     if call_in_context(handle.context, handle.callback, handle.args) < 0:
@@ -319,7 +351,7 @@ def run_timed(handle: Handle, shown: object) -> cython.int:
     taken: float = monotonic() - begin
     if taken >= handle.loop.slow_callback_duration:
         text = repr(task) if isinstance(task, asyncio.Task) else repr(shown)
-        base_events.logger.warning("Executing %s took %.3f seconds", text, taken)
+        logger.warning("Executing %s took %.3f seconds", text, taken)
     return 0
 
 

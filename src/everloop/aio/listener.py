@@ -1,8 +1,5 @@
 """Listener: accepts the connections of a listening socket."""
 
-from asyncio.constants import ACCEPT_RETRY_DELAY
-from asyncio.trsock import TransportSocket
-
 import cython
 from cython.cimports.everloop.aio.address import Address
 from cython.cimports.everloop.aio.core import Core, descriptor_of
@@ -29,7 +26,11 @@ from cython.cimports.libc.errno import (
 )
 from cython.cimports.posix.unistd import close
 
+from everloop.aio.stdlib import TransportSocket
 from everloop.aio.tls import FastSSLProtocol
+
+# Seconds until a server without descriptors or memory tries again.
+RETRY_DELAY = 1.0
 
 
 @cython.final
@@ -113,7 +114,7 @@ class Listener(ServedIo):
             # The connection stays in the queue: trying at once would be for ever.
             self.end()
             self.report("socket.accept() out of system resource", failure)
-            self.loop.call_later(ACCEPT_RETRY_DELAY, self.resume)
+            self.loop.call_later(RETRY_DELAY, self.resume)
             return 0
         self.report("socket.accept() failed", failure)
         return 0

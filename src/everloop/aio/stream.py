@@ -1,7 +1,5 @@
 """StreamTransport: a connected stream socket, TCP or Unix, as a protocol sees it."""
 
-from asyncio.constants import _SendfileMode as SendfileMode
-
 import cython
 from cython.cimports.cpython.buffer import (
     PyBUF_SIMPLE,
@@ -56,6 +54,7 @@ from cython.cimports.everloop.sys.socket import (
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno
 from cython.cimports.libc.string import memset
 
+from everloop.aio.stdlib import SendfileMode
 from everloop.aio.transport import StreamFace
 
 

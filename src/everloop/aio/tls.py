@@ -8,16 +8,15 @@ asks OpenSSL for no more than it has, since to be told so costs an exception.
 import asyncio
 import contextlib
 import ssl
-from asyncio import sslproto
-from asyncio.sslproto import SSLProtocolState
 
 import cython
 from cython.cimports.cpython.buffer import PyBUF_READ
 from cython.cimports.cpython.memoryview import PyMemoryView_FromMemory
 
+from everloop.aio.stdlib import SSLProtocol, SSLProtocolState, SSLProtocolTransport
+
 BufferedProtocol = asyncio.BufferedProtocol
-SSLProtocol = sslproto.SSLProtocol
-SSLAgainErrors = sslproto.SSLAgainErrors
+SSLAgainErrors = (ssl.SSLWantReadError, ssl.SSLSyscallError)
 DO_HANDSHAKE = SSLProtocolState.DO_HANDSHAKE
 FLUSHING = SSLProtocolState.FLUSHING
 SHUTDOWN = SSLProtocolState.SHUTDOWN
@@ -201,7 +200,7 @@ def takes_buffer(protocol: object) -> cython.bint:
     return not hasattr(protocol, "data_received") and hasattr(protocol, "get_buffer")
 
 
-class SSLTransport(sslproto._SSLProtocolTransport):
+class SSLTransport(SSLProtocolTransport):
     """What the application's protocol writes to."""
 
     def write(self, data):
@@ -223,6 +222,11 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
         SSLProtocol.__init__(self, *args, call_connection_made=call_connection_made, **kwargs)
         self._ssl_buffer_view = None
         self.is_upgrade = not call_connection_made
+
+    def take_early(self, data):
+        """What has come from the network before connection_made()."""
+        if data:
+            self._incoming.write(data)
 
     def _set_app_protocol(self, app_protocol):
         SSLProtocol._set_app_protocol(self, app_protocol)

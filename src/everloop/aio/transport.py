@@ -12,10 +12,6 @@ import asyncio
 import socket
 import warnings
 import weakref
-from asyncio.constants import LOG_THRESHOLD_FOR_CONNLOST_WRITES
-from asyncio.futures import _set_result_unless_cancelled as set_result_unless_cancelled
-from asyncio.log import logger
-from asyncio.trsock import TransportSocket
 
 import cython
 from cython.cimports.cpython.object import PyObject
@@ -41,13 +37,18 @@ from cython.cimports.everloop.sys.socket import (
 )
 from cython.cimports.posix.unistd import close
 
+from everloop.aio.stdlib import FlowControlMixin, TransportSocket, logger
 
-class StreamFace(asyncio.transports._FlowControlMixin, asyncio.Transport):
+# After so many writes to a lost connection it is logged.
+MOST_LOST_WRITES = 5
+
+
+class StreamFace(FlowControlMixin, asyncio.Transport):
     """What isinstance() takes a stream transport for: asyncio's classes can't be bases
     of compiled ones."""
 
 
-class DatagramFace(asyncio.transports._FlowControlMixin, asyncio.DatagramTransport):
+class DatagramFace(FlowControlMixin, asyncio.DatagramTransport):
     """What isinstance() takes a datagram transport for."""
 
 
@@ -263,8 +264,8 @@ class SocketTransport:
             self.report("Fatal error: protocol.connection_made() call failed.", error)
         finally:
             self.watch_reads()
-            if waiter is not None:
-                set_result_unless_cancelled(waiter, None)
+            if waiter is not None and not waiter.cancelled():
+                waiter.set_result(None)
 
     def _connection_lost(self, error):
         """The last call to the protocol."""
@@ -444,7 +445,7 @@ class SocketTransport:
     @cython.exceptval(-1, check=False)
     def lost_write(self) -> cython.int:
         """Something was written though the connection is lost."""
-        if self.lost >= LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+        if self.lost >= MOST_LOST_WRITES:
             logger.warning("socket.send() raised exception.")
         self.lost += 1
         return 0
