@@ -23,6 +23,7 @@ PLAIN_PYTHON = {
     "serving",
     "signal_handling",
     "stdlib",
+    "subprocesses",
 }
 JOBS = len(os.sched_getaffinity(0))
 

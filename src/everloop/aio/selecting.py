@@ -79,25 +79,25 @@ class ReadyCalls(Sequence):
     """The calls that are ready, as tools see and take them: a queue of handles."""
 
     def __init__(self, queue, take, call_soon):
-        self.queue = queue
-        self.call_soon = call_soon
+        self._calls = queue
+        self._soon = call_soon
         self.popleft = take
 
     def __len__(self):
-        return len(self.queue)
+        return len(self._calls)
 
     def __iter__(self):
-        return iter(self.queue)
+        return iter(self._calls)
 
     def __getitem__(self, place):
-        return list(self.queue)[place]
+        return list(self._calls)[place]
 
     def __repr__(self):
         return f"{type(self).__name__}({list(self)!r})"
 
     def append(self, handle):
         """Have the call of a handle made after those that are ready."""
-        self.call_soon(handle._run)
+        self._soon(handle._run)
 
     def clear(self):
         """Have none of them made."""
