@@ -195,33 +195,31 @@ class Acting:
             transport.close()
 
     def do_abort(self, index, own):
-        if transport := self.transport(index, own):
+        if (transport := self.transport(index, own)) and hasattr(transport, "abort"):
             transport.abort()
 
     def do_pause(self, index, own):
-        if (transport := self.transport(index, own)) and hasattr(transport, "pause_reading"):
+        if transport := self.of_a_socket(index, own):
             transport.pause_reading()
 
     def do_resume(self, index, own):
-        if (transport := self.transport(index, own)) and hasattr(transport, "pause_reading"):
+        if transport := self.of_a_socket(index, own):
             transport.resume_reading()
 
     def do_limits(self, index, limits, own):
-        if (transport := self.transport(index, own)) and hasattr(transport, "write_eof"):
+        if transport := self.of_a_socket(index, own):
             transport.set_write_buffer_limits(*limits)
             return transport.get_write_buffer_limits()
 
     def do_look(self, index, own):
-        if transport := self.transport(index, own):
-            look = [transport.is_closing()]
-            if hasattr(transport, "is_reading"):
-                look.append(transport.is_reading())
+        if transport := self.of_a_socket(index, own):
+            look = [transport.is_closing(), transport.is_reading()]
             if hasattr(transport, "get_write_buffer_size"):
                 look.append(transport.get_write_buffer_size())
             return look
 
     def do_set_protocol(self, index, flavour, reactions, own):
-        if (transport := self.transport(index, own)) and hasattr(transport, "is_reading"):
+        if transport := self.of_a_socket(index, own):
             protocol = self.make_protocol(flavour, reactions)
             protocol.transport = transport
             transport.set_protocol(protocol)

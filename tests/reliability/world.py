@@ -230,6 +230,11 @@ class World(Acting, Tasks):
             own = self.transports[index % len(self.transports)]
         return None if own in self.lost else own
 
+    def of_a_socket(self, index, own):
+        """The same, none of a pipe: asyncio's lack methods, or have some that only raise."""
+        transport = self.transport(index, own)
+        return transport if transport and transport.get_extra_info("socket") else None
+
     def add_end(self, sock):
         self.ends.append(End(self.own_socket(sock), self.next_number()))
 
