@@ -17,6 +17,7 @@ PLAIN_PYTHON = {
     "errors",
     "event_loop",
     "features",
+    "pipes",
     "resolving",
     "selecting",
     "serving",

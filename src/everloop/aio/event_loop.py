@@ -13,6 +13,7 @@ from asyncio import SelectorEventLoop as StandardLoop
 
 from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
+from everloop.aio.pipes import LoopInContext, Pipes
 from everloop.aio.running import Running
 from everloop.aio.selecting import Selecting, Selector
 from everloop.aio.serving import Serving
@@ -23,7 +24,7 @@ from everloop.loop import Loop
 from everloop.watchers.child import Child
 
 
-class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLoop):
+class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, Pipes, StandardLoop):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
@@ -149,7 +150,7 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLo
     ):
         waiter = self.create_future()
         transport = SubprocessTransport(
-            self,
+            LoopInContext(self),
             protocol,
             args,
             shell,
