@@ -114,14 +114,12 @@ def end_plainly_and_wait(peer, sock):
     return ssl.SSLSocket.read(sock, 100)
 
 
-@pytest.mark.parametrize("paused", [False, True])
-def test_plain_end_then_close(run, certificate, paused):
+def test_plain_end_then_close(run, certificate):
     """The peer's stream is over before we close, and it waits for our close_notify."""
 
     async def main():
         async with served(certificate, end_plainly_and_wait) as (protocol, peer):
-            if paused:
-                protocol.transport.pause_reading()
+            protocol.transport.pause_reading()
             peer.go_on.set()
             await asyncio.sleep(0.05)
             protocol.transport.close()
@@ -142,6 +140,25 @@ def test_silent_peer(run, certificate, paused):
             if paused:
                 protocol.transport.pause_reading()
             protocol.transport.close()
+            await protocol.gets("lost")
+            peer.go_on.set()
+        assert isinstance(protocol.error, TimeoutError)
+
+    run(main())
+
+
+def take_nothing(peer, sock):
+    socket.socket.shutdown(sock, socket.SHUT_WR)
+    peer.go_on.wait(PATIENCE)
+
+
+def test_peer_that_takes_nothing(run, certificate):
+    """It has ended its stream, and what we have to send is never all sent."""
+
+    async def main():
+        options = {"ssl_shutdown_timeout": 0.2}
+        async with served(certificate, take_nothing, **options) as (protocol, peer):
+            protocol.transport.write(b"x" * 20_000_000)
             await protocol.gets("lost")
             peer.go_on.set()
         assert isinstance(protocol.error, TimeoutError)

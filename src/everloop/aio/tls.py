@@ -251,10 +251,17 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
             return
         if self._app_transport is not None:
             self._app_transport._closed = True
-        self._shutdown_timeout_handle = self._loop.call_later(
-            self._ssl_shutdown_timeout, self._check_shutdown_timeout
-        )
+        # The peer says nothing any more, but may wait to hear from us.
+        with contextlib.suppress(ssl.SSLError):
+            self._sslobj.unwrap()
         self._do_flush()
+
+    def _do_flush(self):
+        if self._shutdown_timeout_handle is None:
+            self._shutdown_timeout_handle = self._loop.call_later(
+                self._ssl_shutdown_timeout, self._check_shutdown_timeout
+            )
+        SSLProtocol._do_flush(self)
 
     def _do_shutdown(self):
         """Say that nothing more comes, and wait for the peer to say so, too.
@@ -262,11 +269,6 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
         What it sends before is read, or it could not go on, and dropped.
         """
         self._drop_received()
-        if self._eof_received:
-            # It says nothing any more, but may wait to hear from us.
-            with contextlib.suppress(ssl.SSLError):
-                self._sslobj.unwrap()
-            self._process_outgoing()
         SSLProtocol._do_shutdown(self)
 
     def _drop_received(self):
@@ -280,7 +282,11 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
         """What the peer sent before it knew of the shutdown is no error."""
         if getattr(shutdown_exc, "reason", None) == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
             shutdown_exc = None
-        SSLProtocol._on_shutdown_complete(self, shutdown_exc)
+        if shutdown_exc is None:
+            # Its time goes on until all has been sent.
+            self._loop.call_soon(self._transport.close)
+        else:
+            SSLProtocol._on_shutdown_complete(self, shutdown_exc)
 
     def _get_app_transport(self):
         if self._app_transport is None:
