@@ -4,6 +4,7 @@ child interpreters for programs that may go wrong, and a check for leaks around 
 import contextlib
 import faulthandler
 import gc
+import math
 import os
 import pathlib
 import signal
@@ -16,6 +17,7 @@ import threading
 import time
 
 import pytest
+from patience import patient
 
 import everloop
 from everloop import EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT
@@ -23,10 +25,10 @@ from everloop import EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT
 BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
 
 # A loop that runs so long in a test hangs: it is stopped, and the test has failed.
-LOOP_HANGS_AFTER = 15
+LOOP_HANGS_AFTER = patient(15)
 
 # A test that takes so long hangs: everything ends, with a traceback of each thread.
-HANGS_AFTER = 100
+HANGS_AFTER = patient(100)
 
 PRELUDE = """\
 import faulthandler
@@ -38,7 +40,7 @@ from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
 import contextlib, gc, os, resource, signal, socket, sys, threading, time, weakref
 # A shell's background job is told to ignore SIGINT, and tells its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.register_at_fork(after_in_child=lambda: signal.alarm(10))
+os.register_at_fork(after_in_child=lambda: signal.alarm(FORK_HANGS_AFTER))
 
 KINDS = (Io, Timer, Idle, Prepare, Check, Async)
 BACKENDS = (EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT)
@@ -247,7 +249,7 @@ def when_blocked():
 
     yield call
     for thread in threads:
-        thread.join(30)
+        thread.join(patient(30))
         assert not thread.is_alive()
 
 
@@ -266,7 +268,8 @@ def run_program():
         names["PYTHONPATH"] = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         names["PYTHONMALLOC"] = "debug"
         source = textwrap.dedent(source)
-        prelude = PRELUDE.replace("PROGRAM_HANGS_AFTER", str(hangs_after))
+        prelude = PRELUDE.replace("PROGRAM_HANGS_AFTER", str(patient(hangs_after)))
+        prelude = prelude.replace("FORK_HANGS_AFTER", str(math.ceil(patient(10))))
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "-c", prelude + source],
@@ -277,7 +280,7 @@ def run_program():
                 start_new_session=True,
             )
             try:
-                status = process.wait(HANGS_AFTER - 10)
+                status = process.wait(0.9 * HANGS_AFTER)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # forked children too

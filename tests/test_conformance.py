@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from patience import patient
 
 import everloop
 
@@ -64,5 +65,7 @@ def test_every_scenario_has_a_recording():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scenario", [name for name in scenarios if name not in exceptions])
 def test_as_recorded(scenario, backend):
-    trace = runner.run_one(scenarios[scenario], on_backend(BACKENDS[backend]), timeout=60.0)
+    trace = runner.run_one(
+        scenarios[scenario], on_backend(BACKENDS[backend]), timeout=patient(60.0)
+    )
     assert runner.first_difference(expected[scenario], trace) is None

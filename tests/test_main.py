@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import patient
 
 import everloop
 from everloop.__main__ import main
@@ -23,7 +24,7 @@ def run_module(monkeypatch):
             [sys.executable, "-W", "error", "-m", "everloop", *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
         )
 
     return run

@@ -6,8 +6,10 @@ import socket
 import struct
 import threading
 
+from patience import patient
+
 # What a test waits for happens long before.
-PATIENCE = 20
+PATIENCE = patient(20)
 
 
 class Recorder(asyncio.Protocol):

@@ -8,10 +8,12 @@ import pathlib
 import re
 import signal
 
+from patience import patient
+
 import everloop
 
 # What a test waits for happens long before; it is less than tests/conftest.py grants a test.
-PATIENCE = 80
+PATIENCE = patient(80)
 
 # What no program may print.
 COMPLAINTS = re.compile(r"Traceback|Exception ignored|Task was destroyed|never awaited|\w*Warning:")

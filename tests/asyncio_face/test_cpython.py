@@ -4,11 +4,12 @@ import faulthandler
 import sys
 
 import pytest
+from patience import patient
 
 from . import cpython
 
 # A suite takes up to 20 seconds, and some minutes if its tests hang.
-SUITE_HANGS_AFTER = cpython.LOST_AFTER * 2
+SUITE_HANGS_AFTER = patient(cpython.LOST_AFTER * 2)
 
 # Exclusions of what a loop does, of what is tested at all.
 MOST_BEHAVIOUR = 0.01

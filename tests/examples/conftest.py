@@ -9,11 +9,12 @@ import sys
 import threading
 
 import pytest
+from patience import patient
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 # How long an example may take to do anything that a test waits for.
-PATIENCE = 30
+PATIENCE = patient(30)
 
 # What no example may print: it runs in development mode, so leaks are told of as well.
 COMPLAINTS = re.compile(r"Traceback|Exception ignored|\w*Warning:")

@@ -6,8 +6,9 @@ import signal
 import socket
 
 import pytest
+from patience import patient
 
-PATIENCE = 30
+PATIENCE = patient(30)
 
 
 class Person:

@@ -8,8 +8,9 @@ import struct
 import threading
 
 import pytest
+from patience import patient
 
-PATIENCE = 30
+PATIENCE = patient(30)
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ import signal
 import socket
 import subprocess
 
-PATIENCE = 30
+from patience import patient
+
+PATIENCE = patient(30)
 
 
 def test_both_loops(run_example):

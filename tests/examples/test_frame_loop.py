@@ -3,7 +3,9 @@
 import signal
 import socket
 
-PATIENCE = 30
+from patience import patient
+
+PATIENCE = patient(30)
 
 
 def test_messages_and_timers_between_frames(run_example):

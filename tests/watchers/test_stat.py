@@ -12,10 +12,11 @@ import threading
 import weakref
 
 import pytest
+from patience import patient
 
 import everloop as ev
 
-PATIENCE = 20.0  # seconds until a test gives up
+PATIENCE = patient(20.0)  # seconds until a test gives up
 POLLED = {"inotify": 0, "polling": ev.EVFLAG_NOINOTIFY}
 
 
