@@ -1,9 +1,8 @@
 """Pipes: the standard library's transports of pipes and subprocesses, each in one context."""
 
 import contextvars
-from asyncio.unix_events import _UnixReadPipeTransport as ReadPipeTransport
-from asyncio.unix_events import _UnixWritePipeTransport as WritePipeTransport
 
+from everloop.aio.stdlib import ReadPipeTransport, WritePipeTransport
 from everloop.aio.transport import call_in
 
 

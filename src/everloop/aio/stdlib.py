@@ -22,11 +22,14 @@ from asyncio.staggered import staggered_race
 from asyncio.streams import StreamReaderProtocol
 from asyncio.transports import _FlowControlMixin as FlowControlMixin
 from asyncio.trsock import TransportSocket
+from asyncio.unix_events import _UnixReadPipeTransport as ReadPipeTransport
 from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
+from asyncio.unix_events import _UnixWritePipeTransport as WritePipeTransport
 from typing import NamedTuple
 
 __all__ = [
     "FlowControlMixin",
+    "ReadPipeTransport",
     "SSLProtocol",
     "SSLProtocolState",
     "SSLProtocolTransport",
@@ -35,6 +38,7 @@ __all__ = [
     "SubprocessTransport",
     "ThreadSafeHandle",
     "TransportSocket",
+    "WritePipeTransport",
     "extract_stack",
     "format_callback_source",
     "logger",
@@ -135,6 +139,18 @@ IMPORTED = (
         ("(sock)",),
     ),
     Reliance(
+        "unix_events._UnixReadPipeTransport",
+        "pipes",
+        "transports of everloop's own",
+        ("(loop, pipe, protocol, waiter=None, extra=None)",),
+    ),
+    Reliance(
+        "unix_events._UnixWritePipeTransport",
+        "the same",
+        "the same",
+        ("(loop, pipe, protocol, waiter=None, extra=None)",),
+    ),
+    Reliance(
         "unix_events._UnixSubprocessTransport",
         "subprocesses: pipes and the calls of the protocol",
         "a transport of everloop's own on connect_read_pipe() and subprocess.Popen",
@@ -197,6 +213,18 @@ OVERRIDDEN = (
         "sendfile() calls it for a transport of everloop's",
         "a sendfile() of everloop's own",
         ("(self, transp, file, offset, count)",),
+    ),
+    Reliance(
+        f"{UNIX_LOOP}._make_read_pipe_transport",
+        "connect_read_pipe() makes its transport by it",
+        "a connect_read_pipe() of everloop's own",
+        ("(self, pipe, protocol, waiter=None, extra=None)",),
+    ),
+    Reliance(
+        f"{UNIX_LOOP}._make_write_pipe_transport",
+        "the same for connect_write_pipe()",
+        "the same",
+        ("(self, pipe, protocol, waiter=None, extra=None)",),
     ),
     Reliance(
         f"{UNIX_LOOP}._make_subprocess_transport",
@@ -288,7 +316,6 @@ TLS_NAMES = {
     "_do_read": "overridden: the fast way for what has come",
     "_do_read__buffered": "called for a protocol with buffers",
     "_do_shutdown": "overridden: the end is told, whatever is unread",
-    "_eof_received": "the peer's stream is over",
     "_do_write": "called when what was written before could not be encrypted at once",
     "_fatal_error": "called for what can't go on",
     "_get_app_transport": "overridden: the transport is everloop's",
