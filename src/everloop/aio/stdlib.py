@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 __all__ = [
     "FlowControlMixin",
+    "ReadPipeTransport",
     "SSLProtocol",
     "SSLProtocolState",
     "SSLProtocolTransport",
@@ -33,6 +34,7 @@ __all__ = [
     "StreamReaderProtocol",
     "ThreadSafeHandle",
     "TransportSocket",
+    "WritePipeTransport",
     "extract_stack",
     "format_callback_source",
     "logger",
