@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 __all__ = [
     "FlowControlMixin",
-    "ReadPipeTransport",
     "SSLProtocol",
     "SSLProtocolState",
     "SSLProtocolTransport",
@@ -34,7 +33,6 @@ __all__ = [
     "StreamReaderProtocol",
     "ThreadSafeHandle",
     "TransportSocket",
-    "WritePipeTransport",
     "extract_stack",
     "format_callback_source",
     "logger",
@@ -282,7 +280,6 @@ TLS_NAMES = {
     "_check_shutdown_timeout": "what that timer calls",
     "_shutdown_timeout_handle": "the timer of a shutdown",
     "_ssl_shutdown_timeout": "how long it takes at most, in seconds",
-    "_eof_received": "the peer has ended its data",
     "_process_outgoing": "overridden: the fast way for what is to go",
     "_set_app_protocol": "overridden: buffered protocols are told by their methods",
     "_set_state": "called by _abort()",

@@ -572,17 +572,6 @@ def enter(context: object) -> object:
     return context if PyContext_Enter(context) == 0 else None
 
 
-def call_in(context, callback, *args):
-    """callback(*args) in a context, or in a copy if it is entered already."""
-    entered: object = enter(context)
-    if entered is None:
-        return propagate()
-    try:
-        return callback(*args)
-    finally:
-        PyContext_Exit(entered)
-
-
 @cython.cfunc
 def closed_socket(family: cython.int) -> object:
     """What the socket of a closed transport looks like."""
