@@ -12,8 +12,8 @@ cdef class Core(Loop):
     cdef ReadyQueue ready
     cdef bint waking             # a call from elsewhere has ended the wait that is on
     cdef bint continuous         # the run that is on is not one of a single pass
-    cdef nanoseconds tolerance   # by which timers may be early: of a time() that is in the place of ours
-    cdef object driver           # called in place of the kernel's wait, or None
+    cdef bint looked             # the driver has called the select() that was there before
+    cdef object driver           # a selector that waits in place of the kernel, or None
     cdef bint counted            # ready calls are, as a reference
     cdef Py_ssize_t ready_before # calls ready when the last look at the descriptors ended, not made yet
     cdef list due                # TimerHandle whose time has come: called after what descriptors brought
@@ -37,6 +37,7 @@ cdef class Core(Loop):
     cdef Handle soon(self, object callback, tuple args, object context)
     cdef bint only_calls(self) noexcept
     cdef int wait_driven(self, nanoseconds timeout) except -1
+    cdef object seconds_to_wait(self, nanoseconds timeout)
     cdef int run_round(self) except -1
     cdef int run_due(self) except -1
     cdef void count_ready(self) noexcept

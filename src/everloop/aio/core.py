@@ -60,7 +60,7 @@ from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.libc.errno import EPERM
 
-from everloop.aio.selecting import ReadyCalls
+from everloop.aio.selecting import LONGEST_SELECT, Handles, ReadyCalls
 from everloop.aio.tls import FastSSLProtocol
 from everloop.signals import share
 
@@ -145,22 +145,18 @@ class Core(Loop):
 
     def _system_time(self) -> float:
         """The loop's time in seconds, whatever has been put in the place of time()."""
-        clock: Clock = self._clock
-        if type(clock) is PatchedClock:
-            clock = cython.cast(PatchedClock, clock).before
-        return cython.cast(cython.double, clock.monotonic()) / 1e9
+        return cython.cast(cython.double, unpatched(self._clock).monotonic()) / 1e9
 
-    def _patch_time(self, function):
-        """Have time() told by a function, or as before (None)."""
-        before: Clock = self._clock
-        if type(before) is PatchedClock:
-            before = cython.cast(PatchedClock, before).before
-        self.clock = before if function is None else PatchedClock(function, before)
-        # asyncio's clock resolution: times that are sums of floats would just miss each other.
-        self.tolerance = 0 if function is None else 1
+    def _patch_time(self, function, ready=True):
+        """Have time() told by a function, or as before (None).
+
+        ready: whether the function works by now; else its errors are ignored at first.
+        """
+        clock: Clock = unpatched(self._clock)
+        self.clock = clock if function is None else PatchedClock(function, clock, ready)
         handle: TimerHandle
         for handle in self._scheduled:
-            self.timers.move(handle, from_seconds(handle.moment) - self.tolerance)
+            self.timers.move(handle, from_seconds(handle.moment))
 
     # The classes are looked up at each call, as asyncio does: tools replace them
 
@@ -422,29 +418,50 @@ class Core(Loop):
     @cython.exceptval(-1, check=False)
     def wait_driven(self, timeout: nanoseconds) -> cython.int:
         """Have the driver wait, and queue what it says is ready."""
-        seconds: object = None
-        if timeout < FOREVER:
-            seconds = cython.cast(cython.double, timeout) / 1e9
+        self.looked = False
+        found: object = self.driver.select(self.seconds_to_wait(timeout))
+        if not self.looked:
+            # It knows nothing of the loop's own descriptors.
+            Loop.wait(self, 0)
         fd: cython.int
-        for key, events in self.driver(seconds):
+        for key, events in found:
+            if type(key.data) is not Handles:
+                self._call_foreign(key, events)
+                continue
             fd = key.fd
             if 0 <= fd < self.descriptors.capacity:
                 feed(cython.address(self.descriptors.slots[fd]), events, self.queue)
         return 0
 
-    def _drive(self, select):
-        """Have a function called in place of the kernel's wait; None: the kernel again."""
-        self.driver = select
+    @cython.cfunc
+    def seconds_to_wait(self, timeout: nanoseconds) -> object:
+        """As asyncio's loop says it: to the first timer exactly; None: for ever."""
+        if timeout <= 0:
+            return 0
+        if timeout >= FOREVER:
+            return None
+        seconds: cython.double = cython.cast(cython.double, timeout) / 1e9
+        if self.timers.count and timeout == self.timers.nodes[0].at - self.mono:
+            first: object = cython.cast(object, self.timers.nodes[0].watcher)
+            if type(first) is TimerHandle:
+                seconds = cython.cast(TimerHandle, first).moment - self.seconds()
+        return min(max(seconds, 0.0), LONGEST_SELECT)
+
+    def _drive(self, selector):
+        """Have a selector wait in place of the kernel; None: the kernel again."""
+        self.driver = selector
 
     def _poll(self, timeout):
         """Wait as the loop does, seconds or None; the descriptors that are ready, and events."""
         self.check_open()
+        self.looked = True
+        self.waking = False
         self.hand_over_changes()
         self.passes += 1
         self.block(FOREVER if timeout is None else from_seconds(max(timeout, 0.0)))
         self.take_notice()
         found = pending_descriptors(self.queue)
-        if self.kernel.woken:
+        if self.kernel.woken or self.ready.count:
             found.append((self.waker.fd, EV_READ))
         return found
 
@@ -612,6 +629,8 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=True)
     def seconds(self) -> cython.double:
+        if type(self._clock) is PatchedClock:
+            return cython.cast(PatchedClock, self._clock).function()
         return cython.cast(cython.double, self._clock.monotonic()) / 1e9
 
     @cython.cfunc
@@ -714,6 +733,12 @@ def serve_io(loop: Core, io: ServedIo, revents: cython.int) -> cython.int:
     except BaseException as error:
         loop.call_exception_handler({"message": f"Exception in {io!r}", "exception": error})
     return 0
+
+
+@cython.cfunc
+def unpatched(clock: Clock) -> Clock:
+    """The clock that time() was told by before it was replaced."""
+    return cython.cast(PatchedClock, clock).base if type(clock) is PatchedClock else clock
 
 
 @cython.cfunc

@@ -46,7 +46,6 @@ class EventLoop(
     """
 
     _time_function = None
-    _timed_class = None
 
     def __init__(
         self,
@@ -91,13 +90,20 @@ class EventLoop(
         self._time_function = None
         self._patch_time(None)
 
+    @property
+    def __class__(self):
+        return type(self)
+
+    @__class__.setter
+    def __class__(self, kind):
+        # As test libraries do that put a time() of their own into a loop.
+        object.__dict__["__class__"].__set__(self, kind)
+        self._notice_time()
+
     def _notice_time(self):
-        """A class may have got a time() of its own, also the class of a loop that is there."""
-        if type(self) is self._timed_class:
-            return
-        self._timed_class = type(self)
-        if type(self).time is not EventLoop.time and self._time_function is None:
-            self._patch_time(self.time)
+        """The class may have a time() of its own."""
+        if type(self).time is not EventLoop.time:
+            self._patch_time(self.time, ready=False)
 
     # Running
 

@@ -295,7 +295,7 @@ def new_timer_handle(
     adopt(self, loop, None, None, RANK)
     self.flags |= HIDDEN
     loop.roster.reserve()
-    loop.timers.add(self, from_seconds(when) - loop.tolerance)
+    loop.timers.add(self, from_seconds(when))
     loop.activate(self)
     return self
 

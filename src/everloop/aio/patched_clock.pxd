@@ -2,5 +2,6 @@ from everloop.clock cimport Clock, nanoseconds
 
 cdef class PatchedClock(Clock):
     cdef object function
-    cdef Clock before        # what it stands before
+    cdef Clock base          # the loop's before time() was replaced
     cdef nanoseconds latest
+    cdef bint ready          # the function works: its errors are reported

@@ -27,7 +27,6 @@ class Running:
         loop._check_closed()
         loop._check_running()
         loop._listen_to_signals()
-        loop._notice_time()
         self.hooks = sys.get_asyncgen_hooks()
         try:
             loop._thread_id = threading.get_ident()

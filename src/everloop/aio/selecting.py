@@ -9,6 +9,9 @@ which waits as the loop itself does.
 from collections.abc import Sequence
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
+# Seconds, as asyncio has it.
+LONGEST_SELECT = 24 * 3600
+
 
 class Selecting:
     """The part of EventLoop that has a selector."""
@@ -21,11 +24,27 @@ class Selecting:
     def _selector(self, selector):
         self.__dict__["_selector"] = selector
         own = type(selector) is Selector and "select" not in vars(selector)
-        self._drive(None if selector is None or own else selector.select)
+        self._drive(None if own else selector)
 
     def _process_events(self, events):
         """What select() found is pending: serve it."""
+        for key, mask in events:
+            if type(key.data) is not Handles:
+                self._call_foreign(key, mask)
         self.invoke()
+
+    def _call_foreign(self, key, events):
+        """Of a selector that somebody else has put there."""
+        reader, writer = key.data
+        for handle, event in (reader, EVENT_READ), (writer, EVENT_WRITE):
+            if events & event and handle is not None and not handle.cancelled():
+                self._add_callback(handle)
+
+
+class Handles(tuple):
+    """The reader and the writer of a key that is the loop's own."""
+
+    __slots__ = ()
 
 
 class Selector:
@@ -40,7 +59,7 @@ class Selector:
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
         if name == "select":
-            self._drive(value)
+            self._drive(self)
 
     def __delattr__(self, name):
         object.__delattr__(self, name)
@@ -72,7 +91,7 @@ class Selector:
 
 def key_of(fd, reader, writer):
     wanted = (EVENT_READ if reader is not None else 0) | (EVENT_WRITE if writer is not None else 0)
-    return SelectorKey(fd, fd, wanted, (reader, writer))
+    return SelectorKey(fd, fd, wanted, Handles((reader, writer)))
 
 
 class ReadyCalls(Sequence):
