@@ -48,6 +48,8 @@ def chosen(arguments: argparse.Namespace) -> list[Project]:
 def main() -> int:
     """Run the suites, print the faults and a table; exit status 1 if there is a fault."""
     arguments = parser().parse_args()
+    if arguments.files and (arguments.write or len(arguments.projects) != 1):
+        parser().error("--files is for a look at one project, not for the table")
     options = suite.Options(cache_directory(), arguments.uvloop, arguments.afresh, arguments.files)
     expectations = read_expectations(EXPECTATIONS.read_text())
     if unknown := expectations.keys() - {project.name for project in PROJECTS}:
@@ -68,10 +70,9 @@ def main() -> int:
             pool.shutdown(wait=False, cancel_futures=True)
             running.Processes.break_off()
             raise
-    text = table.markdown(reports)
-    print(text)
+    print(table.markdown(map(table.cells, reports)))
     if arguments.write:
-        table.write(text, DOCUMENT)
+        table.write([table.cells(report) for report in reports if report.comparison], DOCUMENT)
     good = sum(report.good for report in reports)
     print(f"{good} passed, {len(reports) - good} failed")
     return 0 if good == len(reports) else 1

@@ -82,6 +82,8 @@ def compare(report: Report, expected, wheel: Path, services, options: Options) -
     environments.install(interpreter, wheel)
     first = running.run_suite(project, place, "everloop", options.files)
     report.details, report.loops = first.details, first.loops
+    if options.files:
+        expected = {each: why for each, why in expected.items() if file(each) in options.files}
     report.comparison = Comparison(expected, reference.outcomes, [first.outcomes])
     settle(report.comparison, project, place)
 
@@ -89,7 +91,7 @@ def compare(report: Report, expected, wheel: Path, services, options: Options) -
 def settle(comparison: Comparison, project: Project, place: running.Place) -> None:
     """Run the files of the tests in doubt again, as often as it takes."""
     while doubtful := comparison.in_doubt:
-        files = {test.partition("::")[0] for test in doubtful}
+        files = set(map(file, doubtful))
         again = running.run_suite(project, place, "everloop", files)
         comparison.runs.append(again.outcomes)
         if len(comparison.again) == 0:
@@ -105,22 +107,29 @@ def on_uvloop(project: Project, place: running.Place, options: Options) -> runni
 
 def kept(project: Project, place: running.Place, loop: str, options: Options) -> running.Results:
     """The results on a loop that does not change: those of an earlier run, if there are any."""
-    key = environments.digest(
-        [
-            repr(project),
-            repr(options.files),
-            environments.CONSTRAINTS.read_text(),
-            *(path.read_text() for path in sorted(running.PLUGIN.rglob("*.py"))),
-        ]
-    )
+    plugin = (path.read_text() for path in sorted(running.PLUGIN.rglob("*.py")))
+    key = environments.digest([repr(project), environments.CONSTRAINTS.read_text(), *plugin])
     name = f"{environments.python_tag()}-{project.name}-{loop}-{key}.json"
     path = options.cache / "results" / name
     if path.exists() and not options.afresh:
-        return running.Results(**json.loads(path.read_text()))
+        results = running.Results(**json.loads(path.read_text()))
+        return of_files(results, options.files) if options.files else results
     results = running.run_suite(project, place, loop, options.files)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(dataclasses.asdict(results)))
+    if not options.files:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(dataclasses.asdict(results)))
     return results
+
+
+def of_files(results: running.Results, files: Collection[str]) -> running.Results:
+    """The outcomes of the tests of some files."""
+    outcomes = {test: outcome for test, outcome in results.outcomes.items() if file(test) in files}
+    return dataclasses.replace(results, outcomes=outcomes)
+
+
+def file(test: str) -> str:
+    """The file of a test, or of a pattern of tests."""
+    return test.partition("::")[0]
 
 
 # What is printed

@@ -1,10 +1,10 @@
 """The table of all suites, for the terminal and for the documentation."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from .comparison import FAILED, PASSED
+from .projects import PROJECTS
 from .suite import Report
 
 COLUMNS = ("project", "version", "tests", "asyncio", "uvloop", "everloop", "of its own")
@@ -12,10 +12,10 @@ COLUMNS = ("project", "version", "tests", "asyncio", "uvloop", "everloop", "of i
 BEGIN, END = "<!-- table -->\n", "<!-- end of the table -->\n"
 
 
-def markdown(reports: Iterable[Report]) -> str:
+def markdown(rows: Iterable[tuple[str, ...]]) -> str:
     """A row a suite: how many tests ran, and how many failed on each loop."""
-    rows = [COLUMNS, ("---", "---", *["---:"] * 5), *map(cells, reports)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    lines = [COLUMNS, ("---", "---", *["---:"] * (len(COLUMNS) - 2)), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cells(report: Report) -> tuple[str, ...]:
@@ -38,11 +38,18 @@ def cells(report: Report) -> tuple[str, ...]:
     )
 
 
-def write(table: str, document: Path) -> None:
-    """Put the table into a document, in the place of the one that it has."""
-    text = document.read_text()
-    parts = re.compile(f"(?<={re.escape(BEGIN)}).*(?={re.escape(END)})", re.DOTALL)
-    new, count = parts.subn(lambda _: table, text)
-    if count != 1:
+def write(rows: Iterable[tuple[str, ...]], document: Path) -> None:
+    """Put rows into the table of a document, which keeps those of the other suites."""
+    before, begin, rest = document.read_text().partition(BEGIN)
+    table, end, after = rest.partition(END)
+    if not (begin and end):
         raise ValueError(f"{document} has no place for the table")
-    document.write_text(new)
+    known = {row[0]: row for row in (*read(table), *rows)}
+    kept = [known[project.name] for project in PROJECTS if project.name in known]
+    document.write_text(before + begin + markdown(kept) + end + after)
+
+
+def read(table: str) -> list[tuple[str, ...]]:
+    """The rows of a table, without its heading."""
+    lines = [tuple(line.strip("| ").split(" | ")) for line in table.splitlines()]
+    return lines[2:]
