@@ -17,11 +17,13 @@ PLAIN_PYTHON = {
     "errors",
     "event_loop",
     "features",
+    "pipes",
     "resolving",
     "selecting",
     "serving",
     "signal_handling",
     "stdlib",
+    "subprocesses",
 }
 JOBS = len(os.sched_getaffinity(0))
 

@@ -12,6 +12,7 @@ import pytest
 import everloop
 
 from .helpers import PATIENCE, in_thread
+from .test_connecting import VARIABLE
 
 
 def test_exit_status_and_output(run):
@@ -170,5 +171,139 @@ def test_cancelled_while_it_starts_or_runs(loop, run):
                 process = task.result()
                 process.kill()
                 await process.wait()
+
+    run(main())
+
+
+# Transports
+
+
+class Told(asyncio.SubprocessProtocol):
+    """Keeps what it is told, and the value of a context variable then."""
+
+    def __init__(self):
+        self.calls, self.seen = [], []
+        self.over = asyncio.get_running_loop().create_future()
+
+    def note(self, *what):
+        self.calls.append(what)
+        self.seen.append(VARIABLE.get())
+
+    def connection_made(self, transport):
+        self.note("made")
+        VARIABLE.set("protocol")
+
+    def pipe_data_received(self, fd, data):
+        self.note("data", fd, data)
+
+    def pipe_connection_lost(self, fd, error):
+        self.note("pipe", fd)
+
+    def process_exited(self):
+        self.note("exited")
+
+    def connection_lost(self, error):
+        self.note("lost")
+        self.over.set_result(error)
+
+
+def test_calls_of_the_protocol(loop, run):
+    """In one context, copied when the process was started."""
+
+    async def main():
+        VARIABLE.set("made")
+        transport, protocol = await loop.subprocess_shell(Told, "cat; exit 3")
+        VARIABLE.set("later")
+        assert transport.get_protocol() is protocol
+        assert transport.get_returncode() is None and "running" in repr(transport)
+        assert transport.get_extra_info("subprocess").pid == transport.get_pid()
+        transport.get_pipe_transport(0).write(b"x")
+        transport.get_pipe_transport(0).close()
+        assert await protocol.over is None
+        assert transport.get_returncode() == 3 and "returncode=3" in repr(transport)
+        assert protocol.calls[0] == ("made",) and protocol.calls[-1] == ("lost",)
+        assert {*protocol.calls[1:-1]} == {
+            ("data", 1, b"x"),
+            ("pipe", 0),
+            ("pipe", 1),
+            ("pipe", 2),
+            ("exited",),
+        }
+        assert protocol.seen == ["made"] + ["protocol"] * 6
+        assert VARIABLE.get() == "later"
+        with pytest.raises(ProcessLookupError):
+            transport.kill()
+        transport.close()
+
+    run(main())
+
+
+def test_closed_while_it_runs(loop, run):
+    async def main():
+        transport, protocol = await loop.subprocess_exec(Told, "sleep", "1000")
+        transport.close()
+        assert transport.is_closing()
+        await protocol.over
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    run(main())
+
+
+def test_pipes_that_outlive_the_process(loop, run):
+    """From Python 3.14 on, who waits for a process does not wait for its pipes."""
+
+    async def main():
+        transport, protocol = await loop.subprocess_shell(
+            Told, "sleep 1000 & echo $!; read x; exit 3"
+        )
+        while not any(call[0] == "data" for call in protocol.calls):
+            await asyncio.sleep(0.001)
+        pid = next(int(call[2]) for call in protocol.calls if call[0] == "data")
+        waiting = loop.create_task(transport._wait())
+        await asyncio.sleep(0)
+        transport.get_pipe_transport(0).write(b"x\n")
+        while ("exited",) not in protocol.calls:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        assert waiting.done() is (sys.version_info >= (3, 14))
+        os.kill(pid, signal.SIGKILL)
+        assert await waiting == 3
+        await protocol.over
+        transport.close()
+
+    run(main())
+
+
+def test_cancelled_while_it_is_started(loop, run):
+    async def main():
+        starting = loop.create_task(loop.subprocess_exec(Told, "sleep", "1000"))
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"universal_newlines": True},
+        {"text": True},
+        {"bufsize": 1},
+        {"encoding": "utf-8"},
+        {"errors": "strict"},
+        {"shell": True},
+    ],
+)
+def test_options_that_are_refused(loop, run, options):
+    async def main():
+        with pytest.raises(ValueError):
+            await loop.subprocess_exec(Told, "true", **options)
+        options["shell"] = not options.get("shell", False)
+        with pytest.raises(ValueError):
+            await loop.subprocess_shell(Told, "true", **{**options, "bufsize": 1})
+        with pytest.raises(ValueError):
+            await loop.subprocess_shell(Told, ["true"])
 
     run(main())

@@ -43,7 +43,7 @@ cdef class Core(Loop):
     cdef double seconds(self) except? -1
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)
     cdef DatagramBatch take_batch(self)
-    cdef object watch(self, dict table, object file, int events, object callback, tuple args)
+    cdef object watch(self, dict table, object file, int events, object callback, tuple args, object context)
     cdef int watched_descriptor(self, object file) except -1
     cdef int check_waits(self, dict table, int fd) except -1
     cdef bint unwatch(self, dict table, int fd) except -1

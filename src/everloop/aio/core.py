@@ -216,14 +216,14 @@ class Core(Loop):
             self._ensure_fd_no_transport(fd)
         return self._remove_writer(fd)
 
-    def _add_reader(self, fd, callback, *args):
-        return self.watch(self.readers, fd, EV_READ, callback, args)
+    def _add_reader(self, fd, callback, *args, context=None):
+        return self.watch(self.readers, fd, EV_READ, callback, args, context)
 
     def _remove_reader(self, fd):
         return self.unwatch(self.readers, self.watched_descriptor(fd))
 
-    def _add_writer(self, fd, callback, *args):
-        return self.watch(self.writers, fd, EV_WRITE, callback, args)
+    def _add_writer(self, fd, callback, *args, context=None):
+        return self.watch(self.writers, fd, EV_WRITE, callback, args, context)
 
     def _remove_writer(self, fd):
         return self.unwatch(self.writers, self.watched_descriptor(fd))
@@ -636,13 +636,19 @@ class Core(Loop):
 
     @cython.cfunc
     def watch(
-        self, table: dict, file: object, events: cython.int, callback: object, args: tuple
+        self,
+        table: dict,
+        file: object,
+        events: cython.int,
+        callback: object,
+        args: tuple,
+        context: object,
     ) -> object:
         """Have a handle called when file is ready; one that was there before is cancelled."""
         if self.state != OPEN:
             self.raise_closed()
         fd: cython.int = descriptor_of(file)
-        handle: Handle = new_handle(self, callback, args, None)
+        handle: Handle = new_handle(self, callback, args, context)
         old: Handle
         io: CallbackIo = table.get(fd)
         if io is not None:

@@ -7,23 +7,31 @@ watchers here.
 """
 
 import asyncio
-import os
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
 
 from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
+from everloop.aio.pipes import Piping
 from everloop.aio.running import Running
 from everloop.aio.selecting import Selecting, Selector
 from everloop.aio.serving import Serving
 from everloop.aio.signal_handling import SignalHandling
-from everloop.aio.stdlib import SubprocessTransport
+from everloop.aio.subprocesses import Subprocesses
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.loop import Loop
-from everloop.watchers.child import Child
 
 
-class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLoop):
+class EventLoop(
+    Core,
+    Connecting,
+    Serving,
+    Piping,
+    Subprocesses,
+    Selecting,
+    SignalHandling,
+    StandardLoop,
+):
     """A complete asyncio event loop that is also a `Loop`.
 
     Takes the arguments of `Loop`. Coroutines and callbacks run at priority 0, after
@@ -141,43 +149,6 @@ class EventLoop(Core, Connecting, Serving, SignalHandling, Selecting, StandardLo
 
     def _run_once(self):
         Loop.start(self, EVRUN_ONCE)
-
-    # Subprocesses
-
-    async def _make_subprocess_transport(
-        self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **kwargs
-    ):
-        waiter = self.create_future()
-        transport = SubprocessTransport(
-            self,
-            protocol,
-            args,
-            shell,
-            stdin,
-            stdout,
-            stderr,
-            bufsize,
-            waiter=waiter,
-            extra=extra,
-            **kwargs,
-        )
-        Child(transport.get_pid(), False, self, self._child_ended, transport).start()
-        try:
-            await waiter
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException:
-            transport.close()
-            await transport._wait()
-            raise
-        return transport
-
-    def _child_ended(self, watcher, revents):
-        # Not at once: the end of a child has the highest priority, and would come before
-        # the first step of a task that is about to wait for it.
-        watcher.stop()
-        returncode = os.waitstatus_to_exitcode(watcher.rstatus)
-        self.call_soon(watcher.data._process_exited, returncode)
 
     # Sockets
 

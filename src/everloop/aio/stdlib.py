@@ -22,7 +22,6 @@ from asyncio.staggered import staggered_race
 from asyncio.streams import StreamReaderProtocol
 from asyncio.transports import _FlowControlMixin as FlowControlMixin
 from asyncio.trsock import TransportSocket
-from asyncio.unix_events import _UnixSubprocessTransport as SubprocessTransport
 from typing import NamedTuple
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "SSLProtocolTransport",
     "SendfileMode",
     "StreamReaderProtocol",
-    "SubprocessTransport",
     "ThreadSafeHandle",
     "TransportSocket",
     "extract_stack",
@@ -134,27 +132,6 @@ IMPORTED = (
         "documented as such, but not how it is made",
         ("(sock)",),
     ),
-    Reliance(
-        "unix_events._UnixSubprocessTransport",
-        "subprocesses: pipes and the calls of the protocol",
-        "a transport of everloop's own on connect_read_pipe() and subprocess.Popen",
-        (
-            "(loop, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=None, "
-            "extra=None, **kwargs)",
-        ),
-    ),
-    Reliance(
-        "base_subprocess.BaseSubprocessTransport._process_exited",
-        "tells it of the end of the child",
-        "the same",
-        ("(self, returncode)",),
-    ),
-    Reliance(
-        "base_subprocess.BaseSubprocessTransport._wait",
-        "waits for that; asyncio.subprocess.Process calls it, too",
-        "the same",
-        (SELF,),
-    ),
 )
 
 # Methods of asyncio's loops that everloop has its own of, since inherited ones call them.
@@ -168,8 +145,8 @@ OVERRIDDEN = (
     Reliance(f"{SELECTOR_LOOP}._close_self_pipe", "the same", "the same", (SELF,)),
     Reliance(
         f"{SELECTOR_LOOP}._add_reader",
-        "sock_*() and the transports of pipes watch by them",
-        "sock_*() and pipes of everloop's own",
+        "sock_*() watch by them",
+        "sock_*() of everloop's own",
         ("(self, fd, callback, *args)", "(self, fd, callback, *args, context=None)"),
     ),
     Reliance(
@@ -197,12 +174,6 @@ OVERRIDDEN = (
         "sendfile() calls it for a transport of everloop's",
         "a sendfile() of everloop's own",
         ("(self, transp, file, offset, count)",),
-    ),
-    Reliance(
-        f"{UNIX_LOOP}._make_subprocess_transport",
-        "subprocess_exec() and subprocess_shell() make their transport by it",
-        "own ones",
-        ("(self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **kwargs)",),
     ),
 )
 
@@ -246,6 +217,12 @@ CALLED = (
         ("(self, sig)",),
     ),
     Reliance(
+        "base_subprocess.BaseSubprocessTransport._wait",
+        "asyncio.subprocess.Process.wait() calls it, here of everloop's own transport",
+        "none",
+        (SELF,),
+    ),
+    Reliance(
         "events.Handle._run",
         "calls a handler of a signal",
         "call_soon() with the handle's context",
@@ -260,6 +237,11 @@ ATTRIBUTES = (
     Reliance(f"{LOOP}._stopping", "__init__() sets it", "another name"),
     Reliance(f"{LOOP}._task_factory", "set_task_factory() sets it", "get_task_factory()"),
     Reliance(f"{LOOP}._thread_id", "is_running() reads it", "an is_running() of its own"),
+    Reliance(
+        f"{SELECTOR_LOOP}._selector",
+        "__init__() sets it, and close() closes it",
+        "not to call those",
+    ),
     Reliance(f"{LOOP}._ready", "__init__() sets it, and close() clears it", "none needed"),
     Reliance(f"{LOOP}._scheduled", "the same", "none needed"),
     Reliance(f"{LOOP}._internal_fds", "for tools: how many descriptors are its own", "none needed"),
@@ -298,6 +280,10 @@ TLS_NAMES = {
     "_on_shutdown_complete": "overridden: data after the shutdown is no error",
     "_outgoing": "ssl.MemoryBIO to the network",
     "_outgoing_high_water": "how much may wait in it, in bytes",
+    "_check_shutdown_timeout": "what that timer calls",
+    "_shutdown_timeout_handle": "the timer of a shutdown",
+    "_ssl_shutdown_timeout": "how long it takes at most, in seconds",
+    "_eof_received": "the peer has ended its data",
     "_process_outgoing": "overridden: the fast way for what is to go",
     "_set_app_protocol": "overridden: buffered protocols are told by their methods",
     "_set_state": "called by _abort()",
@@ -329,6 +315,7 @@ OFFERED = {
         "_csock",
         "_handle_signal",
         "_make_socket_transport",
+        "_process_events",
         "_make_ssl_transport",
         "_process_events",
         "_run_once",

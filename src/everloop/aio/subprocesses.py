@@ -1,0 +1,304 @@
+"""Subprocesses: a transport for each, with transports for its pipes."""
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+from everloop.aio.stdlib import logger
+from everloop.watchers.child import Child
+
+# From Python 3.14 on, who waits for a process does not wait for its pipes.
+PIPES_OUTLIVE = sys.version_info >= (3, 14)
+
+# How pipes are called, in the order of their numbers.
+PIPES = ("stdin", "stdout", "stderr")
+
+
+class SubprocessTransport(asyncio.SubprocessTransport):
+    """A child process. All calls of its protocol run in one context."""
+
+    def __init__(self, loop, protocol, args, options):
+        """Starts the process, with the options of subprocess.Popen. Raises what that does."""
+        super().__init__()
+        self._loop = loop
+        self._protocol = protocol
+        self._context = contextvars.copy_context()
+        self._closed = False
+        self._status = None
+        self._waits = []
+        # Calls before connection_made(); None after it.
+        self._early = []
+        self._process = None
+        self._ends = {fd: None for fd, name in enumerate(PIPES) if options[name] == subprocess.PIPE}
+        try:
+            self._process = subprocess.Popen(args, **options)
+        except BaseException:
+            self._closed = True
+            raise
+        self._number = self._process.pid
+
+    def __del__(self):
+        if not self._closed:
+            warnings.warn(
+                f"unclosed transport {self!r}", ResourceWarning, stacklevel=1, source=self
+            )
+            self.close()
+
+    def __repr__(self):
+        info = [type(self).__name__]
+        if self._closed:
+            info.append("closed")
+        info.append(f"pid={getattr(self, '_number', None)}")
+        if self._status is None:
+            info.append("running")
+        else:
+            info.append(f"returncode={self._status}")
+        for fd, each in self._ends.items():
+            if each is not None:
+                info.append(f"{PIPES[fd]}={each.pipe}")
+        return f"<{' '.join(info)}>"
+
+    def get_extra_info(self, name, default=None):
+        """'subprocess': the subprocess.Popen object."""
+        return self._process if name == "subprocess" and self._process else default
+
+    def get_protocol(self):
+        """The protocol that is told what happens."""
+        return self._protocol
+
+    def set_protocol(self, protocol):
+        """Tell another protocol from now on."""
+        self._protocol = protocol
+
+    def is_closing(self):
+        """Whether it has been closed."""
+        return self._closed
+
+    def get_pid(self):
+        """The process's number."""
+        return self._number
+
+    def get_returncode(self):
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._status
+
+    def get_pipe_transport(self, fd):
+        """Of 0, 1 or 2; None if there is no such pipe."""
+        pipe = self._ends.get(fd)
+        return None if pipe is None else pipe.pipe
+
+    def send_signal(self, signal):
+        """Send it a signal. Raises ProcessLookupError after connection_lost()."""
+        if self._process is None:
+            raise ProcessLookupError
+        # Its number may be another's by now.
+        if self._status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._number, signal)
+
+    def terminate(self):
+        """Send it SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def close(self):
+        """Close its pipes, and kill it if it runs."""
+        if self._closed:
+            return
+        self._closed = True
+        self.close_pipes()
+        if self._status is None and self._process and self._process.poll() is None:
+            if self._loop.get_debug():
+                logger.warning("Close running child process: kill %r", self)
+            # It may have ended by now, or run as somebody else.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                self._process.kill()
+
+    async def _wait(self):
+        """Wait until it has ended; returns its exit status. asyncio.subprocess calls it."""
+        if self._status is not None:
+            return self._status
+        waiter = self._loop.create_future()
+        self._waits.append(waiter)
+        return await waiter
+
+    # What happens
+
+    async def begin(self):
+        """Connect the pipes, and make the first calls of the protocol."""
+        process = self._process
+        try:
+            for fd in self._ends:
+                pipe = getattr(process, PIPES[fd])
+                protocol = (ToChild if fd == 0 else FromChild)(self, fd)
+                connect = self._loop.connect_write_pipe if fd == 0 else self._loop.connect_read_pipe
+                await connect(lambda protocol=protocol: protocol, pipe)
+                self._ends[fd] = protocol
+        except BaseException:
+            self.close_pipes()
+            for fd in self._ends:
+                getattr(process, PIPES[fd]).close()
+            raise
+        early, self._early = self._early, None
+        self._soon(self._protocol.connection_made, self)
+        for callback, args in early:
+            self._soon(callback, *args)
+        # Who asked for the process goes on after those.
+        begun = self._loop.create_future()
+        self._soon(lambda: begun.done() or begun.set_result(None))
+        await begun
+
+    def close_pipes(self):
+        if self._loop is not None and not self._loop.is_closed():
+            for each in self._ends.values():
+                if each is not None:
+                    each.pipe.close()
+
+    def exited(self, returncode):
+        """The child has ended."""
+        if self._loop.get_debug():
+            logger.info("%r exited with return code %r", self, returncode)
+        self._status = returncode
+        if self._process.returncode is None:
+            # So that Popen does not wait for it.
+            self._process.returncode = returncode
+        self._tell("process_exited")
+        self._finish_if_over()
+        if PIPES_OUTLIVE or self._early is not None:
+            self._end_waits()
+
+    def pipe_lost(self, fd, error):
+        self._tell("pipe_connection_lost", fd, error)
+        self._finish_if_over()
+
+    def pipe_data(self, fd, data):
+        self._tell("pipe_data_received", fd, data)
+
+    def _tell(self, method, *args):
+        callback = getattr(self._protocol, method)
+        if self._early is None:
+            self._soon(callback, *args)
+        else:
+            self._early.append((callback, args))
+
+    def _soon(self, callback, *args):
+        self._loop.call_soon(callback, *args, context=self._context)
+
+    def _finish_if_over(self):
+        over = all(each is not None and each.lost for each in self._ends.values())
+        if not over or self._status is None:
+            return
+        if self._early is None:
+            self._soon(self._lose)
+        else:
+            self._early.append((self._lose, ()))
+
+    def _lose(self):
+        try:
+            self._protocol.connection_lost(None)
+        finally:
+            self._end_waits()
+            self._loop = self._process = self._protocol = None
+
+    def _end_waits(self):
+        waiters, self._waits = self._waits, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(self._status)
+
+
+class ToChild(asyncio.BaseProtocol):
+    """The protocol of the pipe that a child reads."""
+
+    def __init__(self, process, fd):
+        self.process = process
+        self.fd = fd
+        self.pipe = None
+        self.lost = False
+
+    def connection_made(self, transport):
+        self.pipe = transport
+
+    def connection_lost(self, error):
+        self.lost = True
+        self.process.pipe_lost(self.fd, error)
+        self.process = None
+
+    def pause_writing(self):
+        self.process.get_protocol().pause_writing()
+
+    def resume_writing(self):
+        self.process.get_protocol().resume_writing()
+
+
+class FromChild(ToChild, asyncio.Protocol):
+    """The protocol of a pipe that a child writes to."""
+
+    def data_received(self, data):
+        self.process.pipe_data(self.fd, data)
+
+
+class Subprocesses:
+    """The part of EventLoop that starts programs."""
+
+    async def subprocess_exec(self, protocol_factory, program, *args, **options):
+        """Start a program. options: those of subprocess.Popen but for text.
+
+        Its pipes are made unless others are asked for. Returns the transport and the
+        protocol.
+        """
+        if options.pop("shell", False):
+            raise ValueError("shell must be False")
+        return await self._start_program(protocol_factory, (program, *args), False, options)
+
+    async def subprocess_shell(self, protocol_factory, cmd, **options):
+        """The same as `subprocess_exec` for a command of the shell: str or bytes."""
+        if not isinstance(cmd, (bytes, str)):
+            raise ValueError("cmd must be a string")
+        if not options.pop("shell", True):
+            raise ValueError("shell must be True")
+        return await self._start_program(protocol_factory, cmd, True, options)
+
+    async def _start_program(self, protocol_factory, args, shell, options):
+        check_binary(options)
+        pipes = dict.fromkeys(PIPES, subprocess.PIPE)
+        options = {**pipes, **options, "shell": shell, "bufsize": 0}
+        protocol = protocol_factory()
+        transport = SubprocessTransport(self, protocol, args, options)
+        Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        try:
+            await transport.begin()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await asyncio.shield(transport._wait())
+            raise
+        if self._debug:
+            # Not the arguments, which may be secrets.
+            logger.info("program started: %r", transport)
+        return transport, protocol
+
+    def _child_ended(self, watcher, revents):
+        # Not at once: the end of a child has the highest priority, and would come before
+        # the first step of a task that is about to wait for it.
+        watcher.stop()
+        self.call_soon(watcher.data.exited, os.waitstatus_to_exitcode(watcher.rstatus))
+
+
+def check_binary(options):
+    """Pipes are of bytes, and not buffered: takes out the options that say so."""
+    for name, only in (("universal_newlines", False), ("text", False), ("bufsize", 0)):
+        if options.pop(name, only) not in (only, None):
+            raise ValueError(f"{name} must be {only}")
+    for name in ("encoding", "errors"):
+        if options.pop(name, None) is not None:
+            raise ValueError(f"{name} must be None")
