@@ -46,8 +46,8 @@ class Pipe(asyncio.BaseTransport):
     def __repr__(self):
         if self._file is None:
             return f"<{type(self).__name__} closed>"
-        state = "closing " if self._closing else ""
-        return f"<{type(self).__name__} {state}fd={self._fd}{self._more()}>"
+        state = "closing" if self._closing else "open"
+        return f"<{type(self).__name__} {state} fd={self._fd}{self._more()}>"
 
     def get_protocol(self):
         """The protocol that is told what happens."""
