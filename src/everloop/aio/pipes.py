@@ -69,9 +69,11 @@ class Pipe(asyncio.BaseTransport):
 
     def _begin(self, waiter):
         try:
-            self._protocol.connection_made(self)
+            try:
+                self._protocol.connection_made(self)
+            finally:
+                self._watch_at_first()
         finally:
-            self._watch_at_first()
             if waiter is not None and not waiter.cancelled():
                 waiter.set_result(None)
 
