@@ -853,3 +853,9 @@ def test_classes_that_tools_replace(loop, run, monkeypatch, name):
         made.cancel()
 
     run(main())
+
+
+def test_install_where_there_are_no_policies(monkeypatch):
+    monkeypatch.delattr(asyncio, "set_event_loop_policy")
+    with pytest.raises(RuntimeError, match="no event loop policies"):
+        everloop.install()

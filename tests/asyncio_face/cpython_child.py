@@ -57,19 +57,27 @@ class Loops(NamedTuple):
     new: Callable[..., asyncio.AbstractEventLoop]
 
 
-class StandInForSocket(types.ModuleType):
-    """The socket module that asyncio's loop has at the moment: tests replace it by a mock."""
+class StandIn:
+    """What asyncio's own loop has under a name at the moment: tests put a mock there."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio.base_events.socket, name)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.real = getattr(asyncio.base_events, name)
+
+    def __getattr__(self, attribute: str) -> Any:
+        modules = (asyncio.base_events, asyncio.unix_events)
+        found = [getattr(module, self.name) for module in modules]
+        mocks = [each for each in found if each is not self.real]
+        return getattr(mocks[0] if mocks else self.real, attribute)
 
 
 def everloop_loops() -> Loops:
     import everloop
-    from everloop.aio import connecting, serving
+    from everloop.aio import connecting, handle, serving
 
     for module in (connecting, serving):
-        module.socket = StandInForSocket("socket")  # type: ignore[attr-defined]
+        module.socket = StandIn("socket")
+    handle.logger = StandIn("logger")
     backends = {
         selectors.EpollSelector: everloop.EVBACKEND_EPOLL,
         selectors.PollSelector: everloop.EVBACKEND_POLL,

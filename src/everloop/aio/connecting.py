@@ -8,7 +8,7 @@ import ssl as tls
 
 from everloop.aio.resolving import interleave as take_turns
 from everloop.aio.resolving import resolve
-from everloop.aio.stdlib import logger, staggered_race, take_unread
+from everloop.aio.stdlib import logger, staggered, take_unread
 from everloop.aio.tls import FastSSLProtocol
 
 
@@ -245,7 +245,7 @@ class Connecting:
         attempts = [lambda info=info: self._connect(errors, info, local) for info in infos]
         try:
             if delay is not None:
-                sock = (await staggered_race(attempts, delay, loop=self))[0]
+                sock = (await staggered.staggered_race(attempts, delay, loop=self))[0]
             else:
                 sock = await first_success(attempts)
             if sock is None:

@@ -250,9 +250,14 @@ def run(main, *, debug=None):
 def install() -> None:
     """Make asyncio.new_event_loop() and asyncio.run() use EventLoop, by the policy.
 
-    Pythons from 3.14 on deprecate event loop policies: use `run`, or give
-    `new_event_loop` as a loop factory.
+    Pythons from 3.14 on deprecate event loop policies, and 3.16 has none: use `run`, or
+    give `new_event_loop` as a loop factory. Raises RuntimeError where there are none.
     """
+    if not hasattr(asyncio, "set_event_loop_policy"):
+        raise RuntimeError(
+            "this Python has no event loop policies: use everloop.run(), or give "
+            "everloop.new_event_loop as a loop factory"
+        )
     asyncio.set_event_loop_policy(event_loop_policy()())
 
 

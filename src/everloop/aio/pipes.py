@@ -46,8 +46,8 @@ class Pipe(asyncio.BaseTransport):
     def __repr__(self):
         if self._file is None:
             return f"<{type(self).__name__} closed>"
-        state = "closing " if self._closing else ""
-        return f"<{type(self).__name__} {state}fd={self._fd}{self._more()}>"
+        state = "closing" if self._closing else "open"
+        return f"<{type(self).__name__} {state} fd={self._fd}{self._more()}>"
 
     def get_protocol(self):
         """The protocol that is told what happens."""
@@ -69,9 +69,11 @@ class Pipe(asyncio.BaseTransport):
 
     def _begin(self, waiter):
         try:
-            self._protocol.connection_made(self)
+            try:
+                self._protocol.connection_made(self)
+            finally:
+                self._watch_at_first()
         finally:
-            self._watch_at_first()
             if waiter is not None and not waiter.cancelled():
                 waiter.set_result(None)
 

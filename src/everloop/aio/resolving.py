@@ -24,7 +24,7 @@ async def resolve(loop, address, kind, *, family=0, proto=0, flags=0):
 def numeric(address, kind, family, proto):
     """The same for an address without a name that has to be looked up, or None."""
     host, port, *rest = address
-    if host is None or proto not in (0, *PROTOCOLS.values()):
+    if host is None or kind not in PROTOCOLS or proto not in (0, *PROTOCOLS.values()):
         return None
     number = port_number(port)
     if isinstance(host, bytes):

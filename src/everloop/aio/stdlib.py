@@ -11,14 +11,13 @@ loops of get_event_loop(), gone in 3.10 and 3.14), nor of what is deprecated on 
 3.11 to 3.15.
 """
 
-from asyncio import events
+from asyncio import events, staggered
 from asyncio.constants import _SendfileMode as SendfileMode
 from asyncio.format_helpers import _format_callback_source as format_callback_source
 from asyncio.format_helpers import extract_stack
 from asyncio.log import logger
 from asyncio.sslproto import SSLProtocol, SSLProtocolState
 from asyncio.sslproto import _SSLProtocolTransport as SSLProtocolTransport
-from asyncio.staggered import staggered_race
 from asyncio.streams import StreamReaderProtocol
 from asyncio.transports import _FlowControlMixin as FlowControlMixin
 from asyncio.trsock import TransportSocket
@@ -36,7 +35,7 @@ __all__ = [
     "extract_stack",
     "format_callback_source",
     "logger",
-    "staggered_race",
+    "staggered",
     "take_unread",
 ]
 
