@@ -12,7 +12,6 @@ import asyncio
 import threading
 from asyncio import futures, tasks
 from inspect import iscoroutinefunction
-from threading import RLock
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
@@ -112,9 +111,8 @@ class Core(Loop):
             self.raise_closed()
         if self._debug:
             self.check_call(callback, "call_soon_threadsafe")
-        lock: object = RLock()
         handle: Handle = self.soon(callback, args, context)
-        handle.lock = lock
+        handle.threadsafe = True
         if self.alert and not self.waking:
             self.waking = True
             self.waker.wake_without_gil()

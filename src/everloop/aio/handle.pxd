@@ -14,9 +14,12 @@ cdef class Handle:
     cdef object context
     cdef bint is_cancelled
     cdef object text         # the repr from before cancel(), in debug mode
-    cdef object lock         # held while the call is made, if other threads may know of it, or None
+    cdef bint threadsafe     # other threads may know of it
+    cdef unsigned long runner  # the thread that makes the call now, or 0; of a threadsafe one
+    cdef object over         # an Event for threads that wait for the end of the call, or None
     cdef object traceback    # where it was made, in debug mode
 
+    cdef int wait_until_over(self) except -1
     cdef int forget(self) except -1
 
 cdef class TimerHandle(Timer):

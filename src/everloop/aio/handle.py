@@ -9,6 +9,7 @@ tools and the standard library look at.
 
 import asyncio
 import inspect
+import threading
 from time import monotonic
 
 import cython
@@ -24,6 +25,7 @@ from cython.cimports.everloop.sys.python import (
     PyContext_Enter,
     PyContext_Exit,
     PyObject_Call,
+    PyThread_get_thread_ident,
     alias_method,
     call_vector,
 )
@@ -60,18 +62,15 @@ class Handle:
 
         That of call_soon_threadsafe() waits if the call is being made in another thread.
         """
-        if self.lock is None:
-            self.forget()
-        else:
-            with self.lock:
-                self.forget()
+        if self.threadsafe:
+            self.wait_until_over()
+        self.forget()
 
     def cancelled(self) -> bool:
         """Whether `cancel` has been called. Waits as that does."""
-        if self.lock is None:
-            return self.is_cancelled
-        with self.lock:
-            return self.is_cancelled
+        if self.threadsafe:
+            self.wait_until_over()
+        return self.is_cancelled
 
     def get_context(self):
         """The contextvars.Context that the callback runs in."""
@@ -80,6 +79,24 @@ class Handle:
     def _run(self):
         """Make the call now, as asyncio's loops do."""
         run_handle(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait_until_over(self) -> cython.int:
+        """Wait while another thread makes the call.
+
+        Whether it does is looked at with the GIL held, as it is begun and ended; the Event
+        is made before, since that may let others run.
+        """
+        if self.runner == 0 or self.runner == PyThread_get_thread_ident():
+            return 0
+        over: object = threading.Event()
+        if self.runner == 0:
+            return 0
+        if self.over is None:
+            self.over = over
+        self.over.wait()
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -118,7 +135,7 @@ class Handle:
         return self.traceback
 
     def _face(self):
-        return asyncio.Handle if self.lock is None else ThreadSafeHandle
+        return ThreadSafeHandle if self.threadsafe else asyncio.Handle
 
     def _repr_info(self):
         return describe("Handle", self)
@@ -323,11 +340,20 @@ def run_shown(handle: Handle, shown: object) -> cython.int:
         return 0
     if handle.loop is None:
         raise TypeError("a Handle is made by call_soon() and the like")
-    if handle.lock is None:
+    return run_threadsafe(handle, shown) if handle.threadsafe else make_call(handle, shown)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def run_threadsafe(handle: Handle, shown: object) -> cython.int:
+    """The same, for whoever may wait in another thread for the end of the call."""
+    handle.runner = PyThread_get_thread_ident()
+    try:
         return make_call(handle, shown)
-    with handle.lock:
-        # Cancelled by another thread just now?
-        return 0 if handle.is_cancelled else make_call(handle, shown)
+    finally:
+        handle.runner = 0
+        if handle.over is not None:
+            handle.over.set()
 
 
 @cython.cfunc
