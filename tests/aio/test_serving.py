@@ -99,6 +99,15 @@ def test_start_server_keeps_the_context(loop, run, contexts):
     run(main())
 
 
+def test_a_server_tells_whether_it_has_tls_as_asyncios_does(loop, run, contexts):
+    async def main():
+        server = await loop.create_server(Recorder, "127.0.0.1", 0, **contexts[0])
+        assert server._ssl_context is contexts[0].get("ssl")
+        server.close()
+
+    run(main())
+
+
 def test_servers_of_all_pythons(loop, run):
     async def main():
         server = await loop.create_server(Recorder, "127.0.0.1", 0)

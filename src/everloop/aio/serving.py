@@ -72,6 +72,11 @@ class Server(asyncio.Server):
         """What it listens on: socket-like objects, none once closed."""
         return tuple(TransportSocket(sock) for sock in self._sockets or ())
 
+    @property
+    def _ssl_context(self):
+        # Programs ask whether a server has TLS by this name, for there is no public one.
+        return self._service.tls and self._service.tls["sslcontext"]
+
     def close(self):
         """Accept no more. Connections that there are go on."""
         sockets, self._sockets = self._sockets, None
