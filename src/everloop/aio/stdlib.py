@@ -169,6 +169,13 @@ OVERRIDDEN = (
         ("(self, sock, protocol, address=None, waiter=None, extra=None)",),
     ),
     Reliance(
+        f"{UNIX_LOOP}._make_subprocess_transport",
+        "subprocess_exec() and subprocess_shell() make their transport by it; tools that look "
+        "for blocking calls allow them below those",
+        "own ones",
+        ("(self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **kwargs)",),
+    ),
+    Reliance(
         f"{SELECTOR_LOOP}._sendfile_native",
         "sendfile() calls it for a transport of everloop's",
         "a sendfile() of everloop's own",

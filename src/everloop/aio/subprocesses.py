@@ -249,29 +249,12 @@ class FromChild(ToChild, asyncio.Protocol):
 class Subprocesses:
     """The part of EventLoop that starts programs."""
 
-    async def subprocess_exec(self, protocol_factory, program, *args, **options):
-        """Start a program. options: those of subprocess.Popen but for text.
-
-        Its pipes are made unless others are asked for. Returns the transport and the
-        protocol.
-        """
-        if options.pop("shell", False):
-            raise ValueError("shell must be False")
-        return await self._start_program(protocol_factory, (program, *args), False, options)
-
-    async def subprocess_shell(self, protocol_factory, cmd, **options):
-        """The same as `subprocess_exec` for a command of the shell: str or bytes."""
-        if not isinstance(cmd, (bytes, str)):
-            raise ValueError("cmd must be a string")
-        if not options.pop("shell", True):
-            raise ValueError("shell must be True")
-        return await self._start_program(protocol_factory, cmd, True, options)
-
-    async def _start_program(self, protocol_factory, args, shell, options):
-        check_binary(options)
-        pipes = dict.fromkeys(PIPES, subprocess.PIPE)
-        options = {**pipes, **options, "shell": shell, "bufsize": 0}
-        protocol = protocol_factory()
+    async def _make_subprocess_transport(
+        self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **options
+    ):
+        """asyncio's subprocess_exec() and subprocess_shell() check and say the rest."""
+        pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        options = {**pipes, **options, "shell": shell, "bufsize": bufsize}
         transport = SubprocessTransport(self, protocol, args, options)
         Child(transport.get_pid(), False, self, self._child_ended, transport).start()
         try:
@@ -282,23 +265,10 @@ class Subprocesses:
             transport.close()
             await asyncio.shield(transport._wait())
             raise
-        if self._debug:
-            # Not the arguments, which may be secrets.
-            logger.info("program started: %r", transport)
-        return transport, protocol
+        return transport
 
     def _child_ended(self, watcher, revents):
         # Not at once: the end of a child has the highest priority, and would come before
         # the first step of a task that is about to wait for it.
         watcher.stop()
         self.call_soon(watcher.data.exited, os.waitstatus_to_exitcode(watcher.rstatus))
-
-
-def check_binary(options):
-    """Pipes are of bytes, and not buffered: takes out the options that say so."""
-    for name, only in (("universal_newlines", False), ("text", False), ("bufsize", 0)):
-        if options.pop(name, only) not in (only, None):
-            raise ValueError(f"{name} must be {only}")
-    for name in ("encoding", "errors"):
-        if options.pop(name, None) is not None:
-            raise ValueError(f"{name} must be None")
