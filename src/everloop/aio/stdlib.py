@@ -320,7 +320,16 @@ OFFERED = {
         "_timer_handle_cancelled",
         "_write_to_self",
     },
-    "servers": {"_attach", "_clients", "_detach", "_serving", "_sockets", "_start", "_waiters"},
+    "servers": {
+        "_attach",
+        "_clients",
+        "_ssl_context",
+        "_detach",
+        "_serving",
+        "_sockets",
+        "_start",
+        "_waiters",
+    },
     "handles": {
         "_args",
         "_callback",
