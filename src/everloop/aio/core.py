@@ -71,6 +71,8 @@ class Core(Loop):
     """The compiled part of EventLoop; not to be used by itself."""
 
     def __cinit__(self, *args, **kwargs):
+        # Until __init__() has succeeded there is nothing to close.
+        self._closed = True
         self.ready = ReadyQueue()
         self.due = []
         self.readers = {}

@@ -1,0 +1,160 @@
+"""A library that is loaded before all others, and has system calls of everloop's fail on request.
+
+Only calls that come from everloop's own extension modules are counted and fail: what Python
+and libraries call is let through.
+"""
+
+import ctypes
+import errno
+import os
+import pathlib
+import subprocess
+
+# By function: what it takes, and the numbers of errors that its manual page has.
+SOCKET = "EAGAIN EINTR ECONNRESET ENOBUFS ENOMEM ENOTCONN EPIPE"
+CALLS = {
+    "accept4": (
+        "int a, void *b, void *c, int d",
+        "EAGAIN EINTR ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPROTO EPERM",
+    ),
+    "close": ("int a", "EINTR EIO"),
+    "epoll_create1": ("int a", "EMFILE ENFILE ENOMEM"),
+    "epoll_ctl": ("int a, int b, int c, void *d", "ENOMEM ENOSPC"),
+    "epoll_wait": ("int a, void *b, int c, int d", "EINTR"),
+    "eventfd": ("unsigned a, int b", "EMFILE ENFILE ENODEV ENOMEM"),
+    "eventfd_read": ("int a, void *b", "EAGAIN EINTR"),
+    "eventfd_write": ("int a, unsigned long b", "EAGAIN EINTR"),
+    "getsockname": ("int a, void *b, void *c", "ENOBUFS"),
+    "inotify_add_watch": ("int a, void *b, unsigned c", "EACCES ENOENT ENOMEM ENOSPC"),
+    "inotify_init1": ("int a", "EMFILE ENFILE ENOMEM"),
+    "inotify_rm_watch": ("int a, int b", "EINVAL"),
+    "ppoll": ("void *a, unsigned long b, void *c, void *d", "EINTR ENOMEM"),
+    "pselect": ("int a, void *b, void *c, void *d, void *e, void *f", "EINTR ENOMEM"),
+    "recv": ("int a, void *b, size_t c, int d", "EAGAIN EINTR ECONNRESET ENOMEM ENOTCONN"),
+    "recvfrom": ("int a, void *b, size_t c, int d, void *e, void *f", "EAGAIN EINTR ENOMEM"),
+    "recvmmsg": ("int a, void *b, unsigned c, int d, void *e", "EAGAIN EINTR ENOMEM"),
+    "send": ("int a, void *b, size_t c, int d", SOCKET),
+    "sendmmsg": ("int a, void *b, unsigned c, int d", "EAGAIN EINTR ENOBUFS ENOMEM"),
+    "sendmsg": ("int a, void *b, int c", SOCKET),
+    "sendto": ("int a, void *b, size_t c, int d, void *e, unsigned f", "EAGAIN EINTR ENOBUFS"),
+    "setsockopt": ("int a, int b, int c, void *d, unsigned e", "ENOPROTOOPT ENOBUFS"),
+    "shutdown": ("int a, int b", "ENOTCONN ENOBUFS"),
+    "signalfd": ("int a, void *b, int c", "EMFILE ENFILE ENODEV ENOMEM"),
+    "syscall": (
+        "long a, long b, long c, long d, long e, long f, long g",
+        "EINTR ENOSYS EMFILE ENFILE ENOMEM",
+    ),
+    "timerfd_create": ("int a, int b", "EMFILE ENFILE ENODEV ENOMEM"),
+    "timerfd_settime": ("int a, int b, void *c, void *d", "EINVAL ECANCELED"),
+    "waitid": ("int a, int b, void *c, int d", "ECHILD EINTR"),
+    "waitpid": ("int a, void *b, int c", "ECHILD EINTR"),
+}
+NAMES = list(CALLS)
+
+# Errors after which a program has nothing to do but to try again.
+PASSING = {"EAGAIN", "EINTR"}
+
+HEAD = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <stddef.h>
+
+static long counts[COUNT];
+static int armed = -1, number;
+static long left;
+static volatile long made;
+
+/* Whether this call of everloop's is the one to fail. */
+static int fails(int which, void *from)
+{
+    Dl_info info;
+    if (!dladdr(from, &info) || !info.dli_fname || !strstr(info.dli_fname, "/everloop/"))
+        return 0;
+    counts[which]++;
+    if (which != armed || --left > 0)
+        return 0;
+    armed = -1;
+    made++;
+    errno = number;
+    return 1;
+}
+
+void faults_arm(int which, long at, int error) { armed = which; left = at; number = error; }
+void faults_disarm(void) { armed = -1; }
+long faults_made(void) { return made; }
+long faults_count(int which) { return counts[which]; }
+void faults_forget(void) { memset(counts, 0, sizeof counts); made = 0; }
+"""
+
+CALL = """
+long NAME(PARAMETERS)
+{
+    static long (*real)(PARAMETERS);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "NAME");
+    if (fails(WHICH, __builtin_return_address(0))) {
+        INSTEAD
+        errno = number;
+        return -1;
+    }
+    return RESULTreal(ARGUMENTS);
+}
+"""
+
+
+def source():
+    parts = [HEAD.replace("COUNT", str(len(CALLS)))]
+    for which, (name, (parameters, _)) in enumerate(CALLS.items()):
+        arguments = ", ".join(each.split()[-1].lstrip("*") for each in parameters.split(","))
+        long = (name.startswith(("recv", "send")) and "mmsg" not in name) or name == "syscall"
+        parts.append(
+            CALL.replace("NAME", name)
+            .replace("PARAMETERS", parameters)
+            .replace("ARGUMENTS", arguments)
+            .replace("WHICH", str(which))
+            # Linux closes the descriptor whatever close() returns.
+            .replace("INSTEAD", "real(a);" if name == "close" else "")
+            .replace("RESULT", "" if long else "(int)")
+        )
+    return "".join(parts)
+
+
+def build(directory):
+    """Compile the library; returns its path."""
+    path = pathlib.Path(directory) / "faults.so"
+    path.with_suffix(".c").write_text(source())
+    compiler = os.environ.get("CC", "cc")
+    flags = ["-shared", "-fPIC", "-O1", "-w", "-fno-builtin"]
+    command = [compiler, *flags, "-o", str(path), str(path.with_suffix(".c")), "-ldl"]
+    subprocess.run(command, check=True)
+    return path
+
+
+class Faults:
+    """The library, in a process that it was loaded into."""
+
+    def __init__(self):
+        self.library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        self.library.faults_made.restype = ctypes.c_long
+        self.library.faults_count.restype = ctypes.c_long
+
+    def arm(self, name, at, error):
+        """The call of that name that is the at-th from now on fails."""
+        number = getattr(errno, error)
+        self.library.faults_forget()
+        self.library.faults_arm(NAMES.index(name), ctypes.c_long(at), number)
+
+    def disarm(self):
+        """Returns whether the call has failed."""
+        self.library.faults_disarm()
+        return self.library.faults_made() > 0
+
+    def counts(self):
+        """How many calls of each name there were since they were last forgotten."""
+        counted = {name: self.library.faults_count(i) for i, name in enumerate(NAMES)}
+        return {name: count for name, count in counted.items() if count}
+
+    def forget(self):
+        self.library.faults_forget()
