@@ -1,6 +1,7 @@
 """Subprocesses of loops, in any thread."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -307,3 +308,28 @@ def test_options_that_are_refused(loop, run, options):
             await loop.subprocess_shell(Told, ["true"])
 
     run(main())
+
+
+def test_a_process_that_cannot_be_watched_is_ended(run, monkeypatch):
+    started = []
+
+    class Unwatchable:
+        def __init__(self, pid, *arguments):
+            started.append(pid)
+
+        def start(self):
+            raise OSError(errno.EMFILE, "no pidfd")
+
+    monkeypatch.setattr(everloop.aio.subprocesses, "Child", Unwatchable)
+
+    async def main():
+        with pytest.raises(OSError, match="no pidfd"):
+            await asyncio.create_subprocess_exec(
+                "/bin/sleep", "60", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        # What closes the pipes was asked for last.
+        await asyncio.sleep(0.01)
+
+    run(main())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(started[0], os.WNOHANG)

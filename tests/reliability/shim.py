@@ -46,8 +46,8 @@ CALLS = {
     ),
     "timerfd_create": ("int a, int b", "EMFILE ENFILE ENODEV ENOMEM"),
     "timerfd_settime": ("int a, int b, void *c, void *d", "EINVAL ECANCELED"),
-    "waitid": ("int a, int b, void *c, int d", "ECHILD EINTR"),
-    "waitpid": ("int a, void *b, int c", "ECHILD EINTR"),
+    "waitid": ("int a, int b, void *c, int d", "ECHILD"),
+    "waitpid": ("int a, void *b, int c", "ECHILD"),
 }
 NAMES = list(CALLS)
 

@@ -122,6 +122,15 @@ class SubprocessTransport(asyncio.SubprocessTransport):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 self._process.kill()
 
+    def give_up(self):
+        """End the process at once, since nobody would hear of its end."""
+        self._closed = True
+        self._process.kill()
+        for name in PIPES:
+            if (pipe := getattr(self._process, name)) is not None:
+                pipe.close()
+        self._status = self._process.wait()
+
     async def _wait(self):
         """Wait until it has ended; returns its exit status. asyncio.subprocess calls it."""
         if self._status is not None:
@@ -256,7 +265,11 @@ class Subprocesses:
         pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         options = {**pipes, **options, "shell": shell, "bufsize": bufsize}
         transport = SubprocessTransport(self, protocol, args, options)
-        Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        try:
+            Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        except BaseException:
+            transport.give_up()
+            raise
         try:
             await transport.begin()
         except (SystemExit, KeyboardInterrupt):
