@@ -46,6 +46,11 @@ downstream: $(STAMPS)/test ## the test-suites of projects that live on asyncio, 
 downstream-quick: $(STAMPS)/test ## those of them that take little time, below 5 minutes
 	$(BIN)/python -m tests.downstream --quick $(DOWNSTREAM)
 
+soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability tests: about half an hour
+	$(BIN)/python -m tests.reliability.differential
+	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
+	$(BIN)/python -m tests.reliability.faults_run
+
 lint: $(STAMPS)/lint ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

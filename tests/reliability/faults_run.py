@@ -161,6 +161,9 @@ async def processes():
         output, _ = await process.communicate(data)
         if output != data:
             raise Lost("other data came back")
+        if process.returncode == 255:
+            # As asyncio tells that somebody else has taken the exit status.
+            raise ChildProcessError(errno.ECHILD, "no exit status")
         if process.returncode != 0:
             raise Lost(f"exit status {process.returncode}")
 
