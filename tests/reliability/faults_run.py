@@ -81,6 +81,8 @@ async def echo(reader, writer):
         await writer.wait_closed()
     except OSError as error:
         served.append(error)
+    finally:
+        writer.close()
 
 
 async def exchange(address, **options):
@@ -248,14 +250,21 @@ def on_event_loop(work, backend):
     loop.set_exception_handler(lambda _, context: reported.append(context.get("exception")))
     try:
         results = loop.run_until_complete(work())
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True)) if left else None
-        loop.verify()
     finally:
+        # What ended the loop has not ended its tasks: it can run again.
+        end_tasks(loop)
+        loop.verify()
         loop.close()
     return [result for result in [*results, *reported] if result is not None]
+
+
+def end_tasks(loop):
+    while left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+    # Transports that were closed last are lost in the next turns.
+    loop.run_until_complete(asyncio.sleep(0.01))
 
 
 def attempt(name, backend):
