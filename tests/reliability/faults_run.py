@@ -34,7 +34,7 @@ BACKENDS = {
     "select": everloop.EVBACKEND_SELECT,
 }
 # Errors of these are told to protocols; asyncio's streams and TLS make others of them.
-OF_CONNECTIONS = {"recv", "send", "sendmsg", "shutdown"}
+OF_CONNECTIONS = {"epoll_ctl", "recv", "send", "sendmsg", "shutdown"}
 PATIENCE = 20
 SIZES = (1, 100, 5000, 200_000)
 SELF = "tests.reliability.faults_run"
