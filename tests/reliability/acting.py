@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import struct
+import sys
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -183,7 +184,13 @@ class Acting:
             transport.write(self.data(size))
 
     def do_writelines(self, index, sizes, own):
-        if (transport := self.transport(index, own)) and hasattr(transport, "write_eof"):
+        transport = self.transport(index, own)
+        if not transport or not hasattr(transport, "write_eof"):
+            return
+        # asyncio's, from Python 3.12 on, sends what is nothing, and fails oddly when it closes;
+        # up to early releases of 3.13 it tells no protocol to pause.
+        held_back = (3, 12) <= sys.version_info < (3, 14)
+        if any(sizes) and not transport.is_closing() and not held_back:
             transport.writelines([self.data(size) for size in sizes])
 
     def do_write_eof(self, index, own):
