@@ -118,7 +118,7 @@ def test_all_errors(loop, run, delay):
 
 @pytest.mark.parametrize("delay", [None, 0.01])
 def test_errors_leave_no_cycles(loop, run, delay):
-    if delay is not None and sys.version_info < (3, 13):
+    if delay is not None and sys.version_info < (3, 14):
         pytest.skip("asyncio's staggered_race() leaves some")
 
     class Refused(OSError):  # of which there can be weak references

@@ -101,7 +101,7 @@ async def test_in_one_loop():
             processes=False,
             protocol="tcp",
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=":0",
             asynchronous=True,
         ) as cluster,
         Client(cluster, asynchronous=True) as client,
