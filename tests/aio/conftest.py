@@ -1,6 +1,7 @@
 """Loops for the tests of the asyncio face: verified, closed, and stopped if they hang."""
 
 import asyncio
+import ssl
 import subprocess
 import threading
 
@@ -91,3 +92,11 @@ def certificate(tmp_path_factory):
     )
     path.write_bytes(path.read_bytes() + key.read_bytes())
     return path
+
+
+@pytest.fixture
+def contexts(certificate):
+    """SSL contexts: of a server, and of a client that trusts it."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    return server, ssl.create_default_context(cafile=certificate)

@@ -242,13 +242,6 @@ def test_callbacks_of_a_connection_share_a_context(loop, run, given):
 # TLS on a connection
 
 
-@pytest.fixture
-def contexts(certificate):
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    return server, ssl.create_default_context(cafile=certificate)
-
-
 def test_start_tls_with_a_client_that_does_not_wait(loop, run, contexts):
     """What it sent may be in the stream's reader by then."""
 

@@ -406,14 +406,6 @@ def test_start_server_with_streams(loop, run):
 # TLS
 
 
-@pytest.fixture
-def contexts(certificate):
-    """SSL contexts: of a server, and of a client that trusts it."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    return server, ssl.create_default_context(cafile=certificate)
-
-
 def test_tls_both_ways(loop, run, contexts):
     async def main():
         data = os.urandom(3_000_000)

@@ -196,9 +196,7 @@ class Core(Loop):
 
         fd may be a file object that has been closed since it was given to `add_reader`.
         """
-        if not is_closed_file(fd):
-            self._ensure_fd_no_transport(fd)
-        return self._remove_reader(fd)
+        return self._remove_reader(self.watched_descriptor(fd))
 
     def add_writer(self, fd, callback, *args) -> None:
         """The same as `add_reader` for when fd is writable."""
@@ -208,21 +206,19 @@ class Core(Loop):
 
     def remove_writer(self, fd) -> bool:
         """The same as `remove_reader` for its writer."""
-        if not is_closed_file(fd):
-            self._ensure_fd_no_transport(fd)
-        return self._remove_writer(fd)
+        return self._remove_writer(self.watched_descriptor(fd))
 
     def _add_reader(self, fd, callback, *args, context=None):
         return self.watch(self.readers, fd, EV_READ, callback, args, context)
 
     def _remove_reader(self, fd):
-        return self.unwatch(self.readers, self.watched_descriptor(fd))
+        return self.unwatch(self.readers, descriptor_of(fd))
 
     def _add_writer(self, fd, callback, *args, context=None):
         return self.watch(self.writers, fd, EV_WRITE, callback, args, context)
 
     def _remove_writer(self, fd):
-        return self.unwatch(self.writers, self.watched_descriptor(fd))
+        return self.unwatch(self.writers, descriptor_of(fd))
 
     def _ensure_fd_no_transport(self, fd):
         """Raises RuntimeError if a transport that is not closing uses fd."""
@@ -693,14 +689,17 @@ class Core(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def watched_descriptor(self, file: object) -> cython.int:
-        """The number of a file object, also if it has been closed while it was watched."""
+        """The number of what no transport uses, or of what was closed while it was watched."""
         io: CallbackIo
-        if is_closed_file(file):
+        try:
+            self._ensure_fd_no_transport(file)
+            return descriptor_of(file)
+        except ValueError:
             for table in (self.readers, self.writers):
                 for io in cython.cast(dict, table).values():
                     if io.file is file:
                         return io.fd
-        return descriptor_of(file)
+            raise
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -739,21 +738,6 @@ def serve_io(loop: Core, io: ServedIo, revents: cython.int) -> cython.int:
 def unpatched(clock: Clock) -> Clock:
     """The clock that time() was told by before it was replaced."""
     return cython.cast(PatchedClock, clock).base if type(clock) is PatchedClock else clock
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def is_closed_file(file: object) -> cython.bint:
-    """Whether it is a file object that has no descriptor any more."""
-    if isinstance(file, int):
-        return False
-    try:
-        return file.fileno() < 0
-    except ValueError:
-        # What files say, other than sockets.
-        return True
-    except (AttributeError, TypeError):
-        return False
 
 
 @cython.cfunc

@@ -57,12 +57,8 @@ class EventLoop(
         *,
         debug=False,
     ):
-        try:
-            Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
-            self._open_descriptors()
-        except BaseException:
-            self._closed = True
-            raise
+        Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
+        self._open_descriptors()
         StandardLoop.__init__(self, Selector(self))
         self._notice_time()
 

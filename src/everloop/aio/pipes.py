@@ -11,12 +11,9 @@ import stat
 import warnings
 
 from everloop.aio.stdlib import logger
+from everloop.aio.transport import MOST_LOST_WRITES, water_marks
 
 READ_AT_ONCE = 256 * 1024
-HIGH_WATER = 64 * 1024
-
-# After so many writes to a pipe that nobody reads it is logged.
-MOST_LOST_WRITES = 5
 
 
 class Pipe(asyncio.BaseTransport):
@@ -171,7 +168,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
     def __init__(self, loop, pipe, protocol, waiter=None, context=None):
         super().__init__(loop, pipe, protocol, context)
         self._buffer = bytearray()
-        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
+        self._low, self._high = water_marks(None, None)
         self._held_back = False
         self._lost_writes = 0
         self._soon(self._begin, waiter)
@@ -235,13 +232,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
         The default for low is a quarter of high, for high four times low or 64 KiB.
         Raises ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._high, self._low = high, low
+        self._low, self._high = water_marks(high, low)
         self._hold_back()
 
     def _more(self):

@@ -138,14 +138,7 @@ class SocketTransport:
         The default for low is a quarter of high, for high four times low or 64 KiB.
         Raises ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.high_water = high
-        self.low_water = low
+        self.low_water, self.high_water = water_marks(high, low)
         self.hold_back()
 
     # Ending
@@ -541,6 +534,17 @@ def begin_with_socket(
         self.extra["peername"] = name_of(sock.getpeername)
     self.loop.soon(self._begin, (waiter,), self.context)
     return 0
+
+
+def water_marks(high, low):
+    """The low and the high water mark in bytes, of which either may be left open: None."""
+    if high is None:
+        high = HIGH_WATER if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return low, high
 
 
 @cython.cfunc
