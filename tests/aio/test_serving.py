@@ -136,6 +136,34 @@ def test_path_of_a_unix_server(loop, run, tmp_path, cleanup):
     run(main())
 
 
+def test_path_is_looked_at_without_what_tools_forbid(loop, run, tmp_path, monkeypatch):
+    """Those that find blocking calls in coroutines except asyncio's own files only."""
+    path = tmp_path / "socket"
+    exists = path.exists
+    forbidden = ("stat", "lstat", "unlink", "remove")
+
+    def blocks(*args, **kwargs):
+        raise AssertionError("a blocking call")
+
+    async def main():
+        for _ in range(2):
+            server = await loop.create_unix_server(Recorder, path, cleanup_socket=False)
+            server.close()
+        server = await loop.create_unix_server(Recorder, path, cleanup_socket=True)
+        server.close()
+
+    with monkeypatch.context() as patched:
+        for name in forbidden:
+            patched.setattr(os, name, blocks)
+        run(main())
+    assert not exists()
+
+
+def test_path_with_a_null_character(loop, run, tmp_path):
+    with pytest.raises(ValueError, match="null"):
+        run(loop.create_unix_server(Recorder, f"{tmp_path}/a\0b"))
+
+
 def test_path_that_another_server_has_taken(loop, run, tmp_path):
     path = tmp_path / "socket"
 

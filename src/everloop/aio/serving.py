@@ -6,7 +6,6 @@ import errno
 import itertools
 import os
 import socket
-import stat
 import sys
 import weakref
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from everloop.aio.connecting import (
     check_unix_stream,
 )
 from everloop.aio.resolving import resolve
+from everloop.aio.socket_file import inode_of, remove_own, remove_stale
 from everloop.aio.stdlib import TransportSocket, logger
 
 # In Python 3.11 it is told at once that a server has been closed, whatever its connections.
@@ -85,7 +85,7 @@ class Server(asyncio.Server):
         self._serving = False
         for sock in sockets:
             self._loop._stop_serving(sock)
-        self._unlink()
+        remove_own(self._paths)
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
             self._forever = None
@@ -168,16 +168,6 @@ class Server(asyncio.Server):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _unlink(self):
-        for path, inode in self._paths.items():
-            try:
-                if os.stat(path).st_ino == inode:
-                    os.unlink(path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                logger.error("Unable to clean up listening UNIX socket %r: %r", path, error)
 
 
 class Serving:
@@ -410,31 +400,3 @@ def bind_path(path):
         sock.close()
         raise
     return sock
-
-
-def is_abstract(path):
-    """unix(7): a name without a file."""
-    return path[:1] in ("", b"", "\0", b"\0")
-
-
-def remove_stale(path):
-    if is_abstract(path):
-        return
-    try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.remove(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        # bind() may do all the same, or say what is wrong.
-        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, error)
-
-
-def inode_of(path):
-    """By path; none for a socket without a file."""
-    if is_abstract(path):
-        return {}
-    try:
-        return {path: os.stat(path).st_ino}
-    except FileNotFoundError:
-        return {}
