@@ -824,6 +824,24 @@ def test_number_of_a_regular_file_reused_by_a_pipe_without_a_stop(loop, pipe, se
     assert seen == [(watcher, EV_READ)]
 
 
+def test_regular_file_replaced_by_a_pipe_is_waited_for_in_the_next_pass(loop, pipe, seen):
+    fresh, into = pipe()
+    os.write(into, b"x")
+    with tempfile.TemporaryFile(buffering=0) as file:
+        watcher = loop.io(file, EV_READ, seen)
+        watcher.start()
+        passes(loop)
+        seen.clear()
+        os.dup2(fresh, file.fileno())
+        loop.start(EVRUN_NOWAIT)
+        assert seen == [(watcher, EV_READ)]
+        os.read(fresh, 1)
+        seen.clear()
+        passes(loop)
+        assert seen == []
+        watcher.stop()
+
+
 def test_closed_number_with_a_duplicate_kept_open(loop, pipe, seen):
     r, w = pipe()
     copy = os.dup(r)

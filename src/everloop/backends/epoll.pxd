@@ -20,5 +20,6 @@ cdef class EpollBackend(Backend):
     cdef int control(self, int operation, int fd, int events, uint32_t token) noexcept
     cdef int wait(self, nanoseconds timeout) noexcept nogil
     cdef int report_event(self, epoll_event* event) except -1
+    cdef int offer_always_ready(self) except -1
     cdef int report_always_ready(self) except -1
     cdef void enlarge(self) noexcept

@@ -16,7 +16,7 @@ closed, duplicated and reused:
 - Removing is left until an event proves it necessary: a watcher that is stopped
   and started again in a later pass costs one call, and none if it is closed.
 - Files that are always ready, such as regular files, are refused (EPERM). They
-  are kept in a list, and reported at each poll.
+  are kept in a list, offered again before each poll, and reported after it.
 - If more are ready than the buffer takes, the rest come first next time; the
   buffer grows all the same, since they would be a pass late.
 """
@@ -149,7 +149,9 @@ class EpollBackend(Backend):
     @cython.exceptval(-1, check=False)
     def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
         if self.always_ready:
-            timeout = 0
+            self.offer_always_ready()
+            if self.always_ready or self.refused_fd >= 0:
+                timeout = 0
         ready: cython.int
         if hold_gil:
             ready = epoll_wait(self.fd, self.events, self.capacity, 0)
@@ -226,17 +228,25 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def report_always_ready(self) -> cython.int:
-        """Report the files that epoll refuses, if it still does; their number."""
+    def offer_always_ready(self) -> cython.int:
+        """Ask epoll again: the numbers may be those of other files by now, to be waited for."""
         number: cython.int
         for fd in self.always_ready.copy():
             number = fd
             slot: cython.pointer[Descriptor] = cython.address(self.table.slots[number])
             self.modify(number, slot.wanted, slot.wanted)
-            if slot.registered == ALWAYS_READY:
-                report(slot, EV_READ | EV_WRITE, self.pending)
-            elif slot.registered == 0:
+            if slot.registered == 0:
                 self.refuse(number, EBADF)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report_always_ready(self) -> cython.int:
+        """Report the files that epoll refuses; their number."""
+        number: cython.int
+        for fd in self.always_ready:
+            number = fd
+            report(cython.address(self.table.slots[number]), EV_READ | EV_WRITE, self.pending)
         return cython.cast(cython.int, len(self.always_ready))
 
     @cython.cfunc
