@@ -74,6 +74,42 @@ def test_interrupted_while_it_begins_or_ends(loop, monkeypatch, place, name, end
     loop.run_forever()
 
 
+@pytest.mark.parametrize("run", ["run_forever", "start"])
+def test_trace_function_that_raises_on_any_line(loop, run):
+    """As a signal handler may, or a debugger that is left: on each line and return in turn."""
+    hooks = sys.get_asyncgen_hooks()
+    methods = {everloop.EventLoop.run_forever.__code__, everloop.EventLoop.start.__code__}
+
+    def run_traced(at):
+        events = []
+
+        def trace(frame, event, arg):
+            if frame.f_code in methods or "asyncio" in frame.f_code.co_filename:
+                events.append(event)
+                if len(events) == at:
+                    raise KeyboardInterrupt
+                return trace
+            return None
+
+        loop.call_soon(loop.stop)
+        sys.settrace(trace)
+        try:
+            getattr(loop, run)()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        return len(events)
+
+    count = run_traced(0)
+    assert count > 2
+    for at in range(1, count + 1):
+        run_traced(at)
+        assert not loop.is_running()
+        assert asyncio._get_running_loop() is None
+        assert sys.get_asyncgen_hooks() == hooks
+
+
 def test_runner(loop):
     async def main():
         return asyncio.get_running_loop()

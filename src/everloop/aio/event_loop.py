@@ -13,7 +13,7 @@ from asyncio import SelectorEventLoop as StandardLoop
 from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
 from everloop.aio.pipes import Piping
-from everloop.aio.running import Running
+from everloop.aio.running import run_as_running
 from everloop.aio.selecting import Selecting, Selector
 from everloop.aio.serving import Serving
 from everloop.aio.signal_handling import SignalHandling
@@ -110,8 +110,7 @@ class EventLoop(
         thread; what else is raised is an exception that stopped the loop, such as
         KeyboardInterrupt.
         """
-        with Running(self):
-            self._run_until_stopped()
+        run_as_running(self, Core._run_until_stopped)
 
     def start(self, flags=0):
         """Run as `Loop.start` does; coroutines run, too."""
@@ -122,8 +121,7 @@ class EventLoop(
                 if self._stopping:
                     # Asked for before: the start within has forgotten it.
                     Loop.stop(self)
-        with Running(self):
-            return Loop.start(self, flags)
+        return run_as_running(self, Loop.start, flags)
 
     def stop(self, how=1):
         """End `run_forever`, after the callbacks that are ready. As `Loop.stop`."""
