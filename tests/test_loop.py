@@ -677,6 +677,22 @@ def test_fed_descriptor_events_reach_those_who_ask_for_them(loop, pipe, called):
     assert set(called) == {(reader, EV_READ), (both, EV_READ | EV_WRITE)}
 
 
+def test_fed_descriptor_events_of_a_number_that_is_not_open(loop, called):
+    fd = 1_000_000
+    readers = [loop.io(fd, EV_READ, lambda *args: called.append(args)) for _ in range(2)]
+    writer = loop.io(fd, EV_WRITE, lambda *args: called.append(args))
+    for watcher in (*readers, writer):
+        watcher.start()
+    loop.feed_fd_event(fd, EV_READ)
+    loop.feed_fd_event(fd + 1, EV_WRITE)
+    loop.verify()
+    loop.invoke()
+    assert called == [(readers[0], EV_READ), (readers[1], EV_READ)]
+    writer.stop()
+    loop.feed_fd_event(fd, EV_WRITE)
+    assert loop.pending == 0
+
+
 def test_fed_descriptor_events_of_nobody_are_ignored(loop, pipe):
     r, w = pipe()
     loop.io(r, EV_READ, noop).start()

@@ -417,9 +417,10 @@ class Loop:
         bits: cython.int = whole("revents", revents)
         if number < 0:
             raise ValueError(f"fd must not be negative, not {fd!r}")
+        self.descriptors.feed_strays(number, bits, self.queue)
         if number < self.descriptors.capacity:
             feed_descriptor(cython.address(self.descriptors.slots[number]), bits, self.queue)
-            self.wake_if_waiting()
+        self.wake_if_waiting()
 
     def feed_signal_event(self, signum) -> None:
         """Queue this loop's watchers of a signal as if it had arrived.

@@ -1,6 +1,7 @@
 from libc.stdint cimport uint32_t
 from cpython.object cimport PyObject
 from everloop.backends.backend cimport Backend
+from everloop.queues.pending cimport PendingQueue
 from everloop.watcher cimport Watcher
 
 cdef enum DescriptorFlag:
@@ -27,6 +28,7 @@ cdef class DescriptorTable:
     cdef int unlink(self, Watcher watcher) except -1
     cdef int apart(self, int fd) noexcept
     cdef int take_in_strays(self) except -1
+    cdef int feed_strays(self, int fd, int revents, PendingQueue pending) except -1
     cdef int mark_changed(self, int fd, int flags) except -1
     cdef int mark_all_changed(self) except -1
     cdef int watched_events(self, int fd) noexcept

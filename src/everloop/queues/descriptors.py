@@ -22,6 +22,8 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.queues.pending import PendingQueue
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, F_GETFD, fcntl
 from cython.cimports.everloop.watcher import STRAY, Watcher, remove_from
 from cython.cimports.everloop.watchers.io import Io
@@ -103,6 +105,18 @@ class DescriptorTable:
             if fcntl(cython.cast(Io, watcher).fd, F_GETFD) >= 0:
                 self.unlink(watcher)
                 self.link(watcher)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def feed_strays(
+        self, fd: cython.int, revents: cython.int, pending: PendingQueue
+    ) -> cython.int:
+        """Queue those of a number that ask for any of revents: what feed() is to the others."""
+        io: Io
+        for io in self.strays[::-1]:
+            if io.fd == fd and io.extra & revents:
+                push(pending, io, io.extra & revents)
         return 0
 
     @cython.cfunc
