@@ -17,6 +17,10 @@ def with_failing(n, function):
         function()
     except MemoryError:
         return True
+    except SystemError as error:
+        # What CPython makes of an exception that it has no memory for.
+        assert "exception set" in str(error), error
+        return True
     finally:
         _testcapi.remove_mem_hooks()
     return False
@@ -49,6 +53,9 @@ MAKE = {
     "Child": "loop.child(pid, False, noop)",
     "Any child": "ev.default_loop().child(0, False, noop)",
     "Embed": "loop.embed(inner)",
+    "Stat": "loop.stat('/', 0.0, noop)",
+    "Stat of nothing": "loop.stat('/nothing/there', 0.0, noop)",
+    "Stat of a link": "loop.stat('/proc/self/cwd', 0.0, noop)",
 }
 
 
@@ -65,7 +72,7 @@ def test_start_that_fails_changes_nothing(run_without_memory, kind, started):
             time.sleep(60)
         reported([])  # a reschedule that fails
         warnings.simplefilter('ignore')
-        for n in range(40):
+        for n in range(70):
             loop = Loop()
             inner = Loop(EVBACKEND_EPOLL)
             by_fd = Loop(EVFLAG_SIGNALFD)
@@ -89,6 +96,27 @@ def test_start_that_fails_changes_nothing(run_without_memory, kind, started):
                 other.close()
         os.kill(pid, signal.SIGKILL)
         """
+    )
+
+
+@pytest.mark.parametrize("kind", ["Loop", "ev.EventLoop"])
+def test_loop_that_can_not_be_made(run_without_memory, kind):
+    run_without_memory(
+        f"""
+        {kind}().close()
+        descriptors = len(os.listdir("/proc/self/fd"))
+        loops = []
+        for n in range(400):
+            if not with_failing(n, lambda: loops.append({kind}())) and not loops:
+                print("neither", n)
+            while loops:
+                loop = loops.pop()
+                loop.verify()
+                loop.close()
+        gc.collect()
+        print(len(os.listdir("/proc/self/fd")) - descriptors)
+        """,
+        "0",
     )
 
 

@@ -6,6 +6,7 @@ from everloop.queues.descriptors cimport DescriptorTable
 from everloop.queues.heap cimport Heap
 from everloop.queues.pending cimport PendingQueue
 from everloop.queues.roster cimport Roster
+from everloop.sys cimport traceless
 from everloop.waker cimport Waker
 from everloop.watcher cimport Watcher
 

@@ -86,6 +86,11 @@ class Core(Loop):
     def __dealloc__(self):
         PyMem_RawFree(self.scratch)
 
+    def __del__(self):
+        # Where the base's __cinit__() failed, the attributes of this class are not even None.
+        if cython.cast(cython.p_void, self.ready) != cython.NULL:
+            StandardLoop.__del__(self)
+
     # Calls
 
     def call_soon(self, callback, *args, context=None):

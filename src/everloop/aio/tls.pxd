@@ -1,3 +1,5 @@
+from everloop.sys cimport traceless
+
 cdef enum:
     RECORD = 16 * 1024     # the longest plain text of one TLS record, in bytes
     ROOM = 64 * 1024       # read at once below a transport that is not one of ours

@@ -1,0 +1,1 @@
+from everloop.sys cimport traceless
