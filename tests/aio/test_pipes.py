@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import os
 import pty
 import socket
@@ -187,3 +188,47 @@ def test_calls_share_a_context(loop, run, ends, given):
         assert reader.seen == ["made"] + ["given" if given else "made"] * 4
 
     run(main())
+
+
+@pytest.mark.parametrize("connect", ["connect_read_pipe", "connect_write_pipe"])
+def test_pipe_that_the_kernel_does_not_watch_is_closed(
+    loop, run, ends, handled, monkeypatch, connect
+):
+    """It would go deaf otherwise, and keep its descriptor."""
+    error = OSError(errno.ENOMEM, "no memory to watch")
+
+    def refuse(*args, **kwargs):
+        raise error
+
+    async def main():
+        r, w = ends
+        monkeypatch.setattr(loop, "_add_reader", refuse)
+        pipe = r if connect == "connect_read_pipe" else w
+        transport, protocol = await getattr(loop, connect)(Recorder, pipe)
+        await protocol.gets("lost")
+        assert transport.is_closing()
+        assert protocol.error is error
+        await asyncio.sleep(0)
+        assert pipe.closed
+
+    run(main())
+    assert [each["exception"] for each in handled] == [error]
+    handled.clear()
+
+
+def test_pipe_whose_room_the_kernel_does_not_watch_is_closed(loop, run, ends, handled, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOMEM, "no memory to watch")
+
+    async def main():
+        r, w = ends
+        transport, protocol = await loop.connect_write_pipe(Recorder, w)
+        monkeypatch.setattr(loop, "_add_writer", refuse)
+        transport.write(bytes(1_000_000))
+        await protocol.gets("lost")
+        assert protocol.error.errno == errno.ENOMEM
+        await asyncio.sleep(0)
+        assert w.closed
+
+    run(main())
+    handled.clear()

@@ -310,20 +310,49 @@ def test_options_that_are_refused(loop, run, options):
     run(main())
 
 
-def test_a_process_that_cannot_be_watched_is_ended(run, monkeypatch):
-    started = []
+def unwatchable(number, started):
+    """What stands for Child where there is no pidfd, for a reason of that number."""
 
     class Unwatchable:
         def __init__(self, pid, *arguments):
             started.append(pid)
 
         def start(self):
-            raise OSError(errno.EMFILE, "no pidfd")
+            raise OSError(number, "no pidfd")
 
-    monkeypatch.setattr(everloop.aio.subprocesses, "Child", Unwatchable)
+    return Unwatchable
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_a_process_is_waited_for_without_descriptors(run, monkeypatch, number):
+    monkeypatch.setattr(everloop.aio.subprocesses, "Child", unwatchable(number, []))
 
     async def main():
-        with pytest.raises(OSError, match="no pidfd"):
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", "cat; exit 3", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert await process.communicate(b"data") == (b"data", None)
+        assert process.returncode == 3
+        killed = await asyncio.create_subprocess_exec("/bin/sleep", "60")
+        killed.kill()
+        assert await killed.wait() == -signal.SIGKILL
+
+    run(main())
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM])
+def test_a_process_that_cannot_be_watched_is_ended(run, monkeypatch, number):
+    started = []
+    monkeypatch.setattr(everloop.aio.subprocesses, "Child", unwatchable(number, started))
+
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("no pidfd, and can't start new thread")
+
+    monkeypatch.setattr(everloop.aio.subprocesses.threading, "Thread", NoThread)
+
+    async def main():
+        with pytest.raises((OSError, RuntimeError), match="no pidfd"):
             await asyncio.create_subprocess_exec(
                 "/bin/sleep", "60", stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )

@@ -161,6 +161,9 @@ async def processes():
         )
         data = os.urandom(100_000)
         output, _ = await process.communicate(data)
+        if reported:
+            # communicate() says nothing of an input that was not taken.
+            raise reported[0]
         if output != data:
             raise Lost("other data came back")
         if process.returncode == 255:

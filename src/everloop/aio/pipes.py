@@ -61,8 +61,14 @@ class Pipe(asyncio.BaseTransport):
     def _soon(self, callback, *args):
         self._loop.call_soon(callback, *args, context=self._context)
 
-    def _watch(self, callback):
-        self._loop._add_reader(self._fd, callback, context=self._context)
+    def _watch(self, callback, add="_add_reader"):
+        """Returns whether the pipe is watched; else that has closed the transport."""
+        try:
+            getattr(self._loop, add)(self._fd, callback, context=self._context)
+        except OSError as error:
+            self._fail(error, "Fatal error: the pipe can't be watched", usual=False)
+            return False
+        return True
 
     def _begin(self, waiter):
         try:
@@ -192,7 +198,8 @@ class WritePipe(Pipe, asyncio.WriteTransport):
             if done is None or done == len(data):
                 return
             data = data[done:]
-            self._loop._add_writer(self._fd, self._writable, context=self._context)
+            if not self._watch(self._writable, "_add_writer"):
+                return
         self._buffer += data
         self._hold_back()
 

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import contextvars
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 
 from everloop.aio.stdlib import logger
@@ -14,6 +16,9 @@ from everloop.watchers.child import Child
 
 # From Python 3.14 on, who waits for a process does not wait for its pipes.
 PIPES_OUTLIVE = sys.version_info >= (3, 14)
+
+# What the kernel says when it has no descriptors, or no memory, left.
+NONE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 # How pipes are called, in the order of their numbers.
 PIPES = ("stdin", "stdout", "stderr")
@@ -266,7 +271,7 @@ class Subprocesses:
         options = {**pipes, **options, "shell": shell, "bufsize": bufsize}
         transport = SubprocessTransport(self, protocol, args, options)
         try:
-            Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+            self._watch_child(transport)
         except BaseException:
             transport.give_up()
             raise
@@ -280,8 +285,27 @@ class Subprocesses:
             raise
         return transport
 
+    def _watch_child(self, transport):
+        try:
+            Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        except OSError as error:
+            if error.errno not in NONE_LEFT:
+                raise
+            # The program runs by now. A thread needs no descriptor to wait for it.
+            threading.Thread(
+                target=self._wait_for_child, args=[transport], name="child", daemon=True
+            ).start()
+
+    def _wait_for_child(self, transport):
+        status = transport.get_extra_info("subprocess").wait()
+        # A loop that has been closed does not ask for it.
+        with contextlib.suppress(RuntimeError):
+            self.call_soon_threadsafe(transport.exited, status)
+
     def _child_ended(self, watcher, revents):
         # Not at once: the end of a child has the highest priority, and would come before
-        # the first step of a task that is about to wait for it.
-        watcher.stop()
+        # the first step of a task that is about to wait for it. Until that is asked for,
+        # without memory, the event stays.
+        watcher.feed(revents)
         self.call_soon(watcher.data.exited, os.waitstatus_to_exitcode(watcher.rstatus))
+        watcher.stop()

@@ -109,9 +109,7 @@ class DescriptorTable:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def feed_strays(
-        self, fd: cython.int, revents: cython.int, pending: PendingQueue
-    ) -> cython.int:
+    def feed_strays(self, fd: cython.int, revents: cython.int, pending: PendingQueue) -> cython.int:
         """Queue those of a number that ask for any of revents: what feed() is to the others."""
         io: Io
         for io in self.strays[::-1]:
