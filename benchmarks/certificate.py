@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 from benchmarks.extensions import BUILD
-from benchmarks.peers.peer import Unavailable
+from benchmarks.outcomes import Unavailable
 
 _PATH = BUILD / "certificate.pem"
 _REQUEST = [

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from benchmarks import cores
 from benchmarks.extensions import program
-from benchmarks.peers.peer import Address, Failed, Unavailable
+from benchmarks.outcomes import Failed, Unavailable
+from benchmarks.peers.peer import Address
 
 # What the generator's message begins with if it lacks something that the system might have.
 _LACKS = "unavailable: "

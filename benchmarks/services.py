@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.certificate import server_context
-from benchmarks.peers.peer import Unavailable
+from benchmarks.outcomes import Unavailable
 
 # Enough for all connections at once: what does not fit would be tried again after a second.
 _BACKLOG = 4096

@@ -14,7 +14,8 @@ from typing import Any, TextIO
 from benchmarks import peers, workloads
 from benchmarks.cores import MEASURED, pin
 from benchmarks.descriptors import raise_limit
-from benchmarks.peers.peer import Failed, Peer, Unavailable
+from benchmarks.outcomes import Failed, Unavailable
+from benchmarks.peers.peer import Peer
 from benchmarks.timing import spin_ns
 from benchmarks.workload import SCALES, Scale, Workload
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import everloop
-from benchmarks.peers.peer import Unavailable
+from benchmarks.outcomes import Unavailable
 from benchmarks.peers.watcher_api import FullWatcherPeer
 
 if TYPE_CHECKING:

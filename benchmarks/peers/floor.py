@@ -7,7 +7,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from benchmarks.extensions import load_extension
-from benchmarks.peers.peer import Unavailable
+from benchmarks.outcomes import Unavailable
 from benchmarks.peers.watcher_api import WatcherPeer
 
 if TYPE_CHECKING:

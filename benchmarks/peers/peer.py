@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.outcomes import Unavailable
+
 # Importing asyncio takes longer than many a measurement, so that only those who use it do.
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -15,14 +17,6 @@ if TYPE_CHECKING:
 Callback = Callable[..., object]
 Switch = tuple[Callable[[], object], Callable[[], object]]
 Address = tuple[str, int] | str
-
-
-class Unavailable(Exception):
-    """The peer has nothing that could do this work."""
-
-
-class Failed(Exception):
-    """The peer could not do this work; the message says all that there is to say."""
 
 
 class Peer:

@@ -5,7 +5,8 @@ from itertools import repeat
 from types import ModuleType
 from typing import Any
 
-from benchmarks.peers.peer import Callback, Peer, Switch, Unavailable
+from benchmarks.outcomes import Unavailable
+from benchmarks.peers.peer import Callback, Peer, Switch
 
 
 class WatcherPeer(Peer):

@@ -4,7 +4,8 @@ import os
 import sys
 
 from benchmarks.extensions import BUILD
-from benchmarks.peers.peer import Peer, Unavailable
+from benchmarks.outcomes import Unavailable
+from benchmarks.peers.peer import Peer
 from benchmarks.workload import Group, Row, Scale, Target, single
 
 

@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from everloop.aio.resolving import interleave, numeric
+from everloop.aio.mixins.resolving import interleave, numeric
 
 from .helpers import Recorder, tcp_pair, unix_pair
 

@@ -44,7 +44,7 @@ def run_hostile(run_program):
 @pytest.mark.parametrize("name", ["_args", "_context", "_source_traceback", "get_context"])
 def test_timer_handle_without_a_handle(run_hostile, name):
     run_hostile(f"""
-        from everloop.aio.handle import TimerHandle
+        from everloop.aio.calls.handle import TimerHandle
         try:
             attribute = getattr(TimerHandle.__new__(TimerHandle), {name!r})
             callable(attribute) and attribute()
@@ -55,7 +55,7 @@ def test_timer_handle_without_a_handle(run_hostile, name):
 
 def test_listener_without_a_loop(run_hostile):
     run_hostile("""
-        from everloop.aio.listener import Listener
+        from everloop.aio.transports.listener import Listener
         try:
             Listener.__new__(Listener).resume()
         except Exception:
@@ -81,7 +81,7 @@ def test_loops_without_init_do_not_run(run_hostile):
 
 def test_transport_watcher_made_by_hand(run_hostile):
     run_hostile("""
-        from everloop.aio.transport import TransportIo
+        from everloop.aio.transports.transport import TransportIo
         try:
             here, there = pair()
             TransportIo(here.fileno(), 1, loop, print).start()
@@ -185,7 +185,7 @@ def test_tls_replaced_while_it_takes_in(run_hostile):
     run_hostile(
         """
         from asyncio.sslproto import SSLProtocolState
-        from everloop.aio.tls import SSLCore
+        from everloop.aio.transports.tls import SSLCore
 
         class Incoming:
             pending = 0
@@ -214,7 +214,7 @@ def test_tls_replaced_while_it_takes_in(run_hostile):
 
 def test_what_tls_takes_in_does_not_outlive_the_loop(run_hostile):
     run_hostile("""
-        from everloop.aio.tls import SSLCore
+        from everloop.aio.transports.tls import SSLCore
         kept = []
 
         class Incoming:

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from everloop.aio.pipes import ReadPipe, WritePipe
+from everloop.aio.mixins.pipes import ReadPipe, WritePipe
 
 from .helpers import Recorder
 from .test_connecting import VARIABLE, Witness

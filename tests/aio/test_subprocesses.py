@@ -325,7 +325,7 @@ def unwatchable(number, started):
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
 def test_a_process_is_waited_for_without_descriptors(run, monkeypatch, number):
-    monkeypatch.setattr(everloop.aio.subprocesses, "Child", unwatchable(number, []))
+    monkeypatch.setattr(everloop.aio.mixins.subprocesses, "Child", unwatchable(number, []))
 
     async def main():
         process = await asyncio.create_subprocess_exec(
@@ -343,13 +343,13 @@ def test_a_process_is_waited_for_without_descriptors(run, monkeypatch, number):
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM])
 def test_a_process_that_cannot_be_watched_is_ended(run, monkeypatch, number):
     started = []
-    monkeypatch.setattr(everloop.aio.subprocesses, "Child", unwatchable(number, started))
+    monkeypatch.setattr(everloop.aio.mixins.subprocesses, "Child", unwatchable(number, started))
 
     class NoThread(threading.Thread):
         def start(self):
             raise RuntimeError("no pidfd, and can't start new thread")
 
-    monkeypatch.setattr(everloop.aio.subprocesses.threading, "Thread", NoThread)
+    monkeypatch.setattr(everloop.aio.mixins.subprocesses.threading, "Thread", NoThread)
 
     async def main():
         with pytest.raises((OSError, RuntimeError), match="no pidfd"):

@@ -73,7 +73,8 @@ class StandIn:
 
 def everloop_loops() -> Loops:
     import everloop
-    from everloop.aio import connecting, handle, serving
+    from everloop.aio.calls import handle
+    from everloop.aio.mixins import connecting, serving
 
     for module in (connecting, serving):
         module.socket = StandIn("socket")

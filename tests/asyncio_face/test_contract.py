@@ -136,7 +136,7 @@ def server_of_everloop():
     return everloop.run(make())
 
 
-@pytest.mark.parametrize("path", sorted(FACE.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FACE.rglob("*.py")), ids=lambda path: path.stem)
 def test_every_private_name_is_listed(path):
     unlisted = private_names(path) & names_of_asyncio() - listed()
     assert path.stem == "stdlib" or not unlisted, (
@@ -146,7 +146,7 @@ def test_every_private_name_is_listed(path):
 
 
 def test_every_listed_name_is_used():
-    files = [path for path in FACE.glob("*.py") if path.stem != "stdlib"]
+    files = [path for path in FACE.rglob("*.py") if path.stem != "stdlib"]
     used = set().union(*map(private_names, files))
     names = {each.name.rpartition(".")[2] for each in (*METHODS, *stdlib.ATTRIBUTES)}
     assert not names.union(stdlib.TLS_NAMES, *stdlib.OFFERED.values()) - used

@@ -1,1 +1,7 @@
-"""The asyncio face: coroutines and their transports on a loop of watchers."""
+"""The asyncio face: coroutines and their transports on a loop of watchers.
+
+EventLoop is Core, compiled, with the mixins, which are plain Python. calls/ knows the
+loop below only, descriptors/ knows calls/, transports/ knows both, mixins/ none but
+transports/. Nothing below aio/ knows of it; the standard library's private names are
+in stdlib.py and nowhere else.
+"""

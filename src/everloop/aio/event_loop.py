@@ -10,14 +10,14 @@ import asyncio
 import warnings
 from asyncio import SelectorEventLoop as StandardLoop
 
-from everloop.aio.connecting import Connecting
 from everloop.aio.core import Core
-from everloop.aio.pipes import Piping
+from everloop.aio.descriptors.selecting import Selecting, Selector
+from everloop.aio.mixins.connecting import Connecting
+from everloop.aio.mixins.pipes import Piping
+from everloop.aio.mixins.serving import Serving
+from everloop.aio.mixins.signal_handling import SignalHandling
+from everloop.aio.mixins.subprocesses import Subprocesses
 from everloop.aio.running import run_as_running
-from everloop.aio.selecting import Selecting, Selector
-from everloop.aio.serving import Serving
-from everloop.aio.signal_handling import SignalHandling
-from everloop.aio.subprocesses import Subprocesses
 from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
 from everloop.loop import Loop
 

@@ -1,0 +1,50 @@
+"""The ready queue: handles whose calls are to be made as soon as possible.
+
+Invariants:
+- ``first`` and those that follow by ``next`` are ``count`` handles, of which
+  ``last`` is the last; both are None if there are none.
+- A handle is in the queue at most once: each is made for one call.
+- The garbage collector does not see handles that join the queue of a running loop,
+  and so takes all that they refer to as alive. It does again when the loop ends with
+  them in the queue, or when their call is over and somebody else keeps them.
+- Links are taken apart by clear() alone, not by the garbage collector: it would
+  recurse from handle to handle.
+"""
+
+import cython
+from cython.cimports.everloop.aio.calls.handle import Handle
+from cython.cimports.everloop.aio.calls.ready_inline import show, take
+
+
+@cython.no_gc_clear
+@cython.final
+@cython.cclass
+class ReadyQueue:
+    def __dealloc__(self):
+        self.clear()
+
+    @cython.cfunc
+    def clear(self) -> cython.void:
+        """Drop all, link by link: a long chain must not end in one deep recursion."""
+        handle: Handle
+        while self.count:
+            # Out of the queue before it ends, which may run anything.
+            handle = take(self)
+            show(handle)
+
+    @cython.cfunc
+    def rest(self) -> cython.void:
+        """The loop runs no longer: let the garbage collector see what is left."""
+        handle: Handle = self.first
+        while handle is not None:
+            show(handle)
+            handle = handle.next
+
+    def __iter__(self):
+        handle: Handle = self.first
+        while handle is not None:
+            yield handle
+            handle = handle.next
+
+    def __len__(self):
+        return self.count

@@ -1,0 +1,21 @@
+from everloop.clock cimport nanoseconds
+from everloop.aio.calls.ready cimport ReadyQueue
+from everloop.loop cimport Loop
+
+cdef class Turn(Loop):
+    cdef ReadyQueue ready
+    cdef bint waking             # a call from elsewhere has ended the wait that is on
+    cdef bint continuous         # the run that is on is not one of a single pass
+    cdef object driver           # a selector that waits in place of the kernel, or None
+    cdef bint counted            # ready calls are, as a reference
+    cdef Py_ssize_t ready_before # calls ready when the last look at the descriptors ended, not made yet
+    cdef list due                # TimerHandle whose time has come: called after what descriptors brought
+    cdef public bint _debug
+    cdef public bint _stopping
+    cdef public double slow_callback_duration
+
+    cdef int look_out(self, nanoseconds timeout) except -1
+    cdef bint only_calls(self) noexcept
+    cdef int run_round(self) except -1
+    cdef int run_due(self) except -1
+    cdef void count_ready(self) noexcept

@@ -1,0 +1,196 @@
+"""Turn: the pass of an asyncio loop, on the phases of Loop.
+
+What asyncio calls has priority 0. A pass makes, in this order, as asyncio's loop does:
+watchers' calls of a higher priority; the calls that were ready when the look at the
+descriptors ended; what descriptors brought, in the kernel's order, with the watchers of
+priority 0; timers; watchers of a lower priority. What those make ready is called in the
+next pass, after another look: neither side can starve the other. Where nothing is to be
+looked at, round follows round of calls without the rest of a pass.
+
+Invariants: a handle is in the ready queue at most once; ready_before counts from its
+head; a TimerHandle in due is in no heap any more. While the loop runs, a ready call is
+hidden from the garbage collector unless somebody else refers to it.
+"""
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop import forking
+from cython.cimports.everloop.aio.calls.handle import (
+    RANK,
+    Handle,
+    TimerHandle,
+    run_handle,
+    run_timer,
+)
+from cython.cimports.everloop.aio.calls.ready import ReadyQueue
+from cython.cimports.everloop.aio.calls.ready_inline import show, take
+from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
+from cython.cimports.everloop.watcher import Watcher
+
+
+@cython.cclass
+class Turn(Loop):
+    """Makes the calls that are ready and those whose time has come."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.ready = ReadyQueue()
+        self.due = []
+
+    def _run_until_stopped(self):
+        """Pass after pass until stop(): what run_forever() does when all is set up."""
+        self.check_open()
+        self.enter()
+        self.references += 1
+        try:
+            self.run(EVRUN_NOWAIT if self._stopping else 0)
+        finally:
+            self.references -= 1
+            self.runs -= 1
+            self.unnest()
+            self.breaking = EVBREAK_CANCEL
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run(self, flags: cython.int) -> cython.int:
+        outer: cython.bint = self.continuous
+        self.continuous = flags == 0
+        try:
+            return Loop.run(self, flags)
+        finally:
+            self.continuous = outer
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def blocking_time(self, flags: cython.int) -> nanoseconds:
+        return 0 if self.ready.count or self.due else Loop.blocking_time(self, flags)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
+        self.waking = False
+        self.look_out(timeout)
+        self.ready_before = self.ready.count
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def look_out(self, timeout: nanoseconds) -> cython.int:
+        """Look at the descriptors, for up to timeout, and queue what they bring."""
+        return Loop.wait(self, timeout)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def hurries(self) -> cython.bint:
+        return self.signals_pending != 0 or self.ready.count > 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def queue_idles(self) -> cython.int:
+        return 0 if self.ready.count else Loop.queue_idles(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_pending(self) -> cython.int:
+        if self.ready_before:
+            self.invoke_lanes(RANK + 1)
+            self.run_round()
+        while self.queue.cursor >= RANK or self.due:
+            self.invoke_lanes(RANK)
+            self.run_due()
+        if self.queue.cursor >= 0:
+            self.invoke_lanes(0)
+        while self.ready.count and self.only_calls():
+            self.held += 1
+            PyErr_CheckSignals()
+            self.ready_before = self.ready.count
+            self.run_round()
+        self.count_ready()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def only_calls(self) -> cython.bint:
+        """Whether another pass would do nothing but make the calls that are ready."""
+        return (
+            self.continuous
+            and self.driver is None
+            and self.descriptors.linked == 0
+            and self.timers.count == 0
+            and self.dates.count == 0
+            and self.queue.cursor < 0
+            and self.prepares.count == 0
+            and self.checks.count == 0
+            and not self.wakeup_requested
+            and self.signals_pending == 0
+            and self.breaking == EVBREAK_CANCEL
+            and not self.reset_requested
+            and self.generation == forking.generation
+            and self.held < 64
+        )
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_round(self) -> cython.int:
+        """Make the calls that were ready when the look at the descriptors ended."""
+        handle: Handle
+        count: cython.Py_ssize_t = self.ready_before
+        self.ready_before = 0
+        self.audit_owed = True
+        while count and self.ready.count:
+            count -= 1
+            handle = take(self.ready)
+            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                show(handle)
+            run_handle(handle)
+            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+                show(handle)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_due(self) -> cython.int:
+        """Make the calls whose time has come."""
+        due: list = self.due
+        made: cython.Py_ssize_t = 0
+        if not due:
+            return 0
+        self.due = []
+        try:
+            while made < len(due):
+                made += 1
+                run_timer(due[made - 1])
+        finally:
+            if made < len(due):
+                self.due = due[made:] + self.due
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def count_ready(self) -> cython.void:
+        """Calls that are ready keep start() running, as an active watcher does."""
+        if self.counted != (self.ready.count > 0):
+            self.counted = not self.counted
+            self.references += 1 if self.counted else -1
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        if type(watcher) is TimerHandle:
+            self.due.append(watcher)
+            return 0
+        return Loop.serve(self, watcher, revents)
+
+    def _show_ready(self):
+        """The loop has ended: let the garbage collector see the calls that are left."""
+        self.ready.rest()
+
+    def _take_ready(self):
+        """The handle of the next call that is ready, which is not made. Raises IndexError."""
+        if not self.ready.count:
+            raise IndexError("no call is ready")
+        handle: Handle = take(self.ready)
+        show(handle)
+        return handle

@@ -1,0 +1,19 @@
+from cpython.object cimport PyObject
+from everloop.aio.transports.carrying cimport Carrying
+from everloop.aio.transports.tls cimport SSLCore
+
+cdef class ProtocolCalls:
+    cdef object __weakref__
+    cdef dict __dict__           # for tests that put something in a method's place
+    cdef Carrying loop
+    cdef object protocol         # None once connection_lost() has been called
+    cdef SSLCore tls             # the same, if it is of that kind, or None
+    cdef object context
+    cdef bint buffered           # the protocol is a BufferedProtocol
+
+    cdef int tell(self, str method, object argument, PyObject* second=*) noexcept
+    cdef object ask(self, object method, tuple arguments)
+    cdef int tell_flow(self, str method) except -1
+    cdef int report(self, str message, object error) except -1
+
+cdef object enter(object context)

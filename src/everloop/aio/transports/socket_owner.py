@@ -1,0 +1,139 @@
+"""SocketOwner: the descriptor of a transport, its socket object and its server.
+
+Invariants: fd is open exactly as long as it is not -1, and whoever sets it to -1 has
+closed it or given it away; the socket object is made when somebody asks for it, and
+closes the descriptor then; a server counts the transport until it is detached, once.
+"""
+
+import socket
+import weakref
+
+import cython
+from cython.cimports.everloop.aio.transports.address import address_object
+from cython.cimports.everloop.aio.transports.carrying import Carrying
+from cython.cimports.everloop.aio.transports.protocol_calls import ProtocolCalls
+from cython.cimports.everloop.sys.socket import (
+    getsockname,
+    sockaddr,
+    sockaddr_storage,
+    socklen_t,
+)
+from cython.cimports.posix.unistd import close
+
+from everloop.aio.stdlib import TransportSocket
+
+
+@cython.cclass
+class SocketOwner(ProtocolCalls):
+    """The part of a transport that knows its socket."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def get_extra_info(self, name, default=None):
+        """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
+        if name in self.extra:
+            return self.extra[name]
+        if name == "socket":
+            self.extra["socket"] = TransportSocket(self.socket_object())
+        elif name == "sockname" and self.fd >= 0:
+            self.extra["sockname"] = name_of(self.socket_object().getsockname)
+        return self.extra.get(name, default)
+
+    @property
+    def _extra(self):
+        self.get_extra_info("socket")
+        self.get_extra_info("sockname")
+        return self.extra
+
+    @property
+    def _sock(self):
+        return self.socket_object() if self.fd >= 0 else None
+
+    @property
+    def _sock_fd(self):
+        return self.fd
+
+    # Steps
+
+    @cython.cfunc
+    def socket_object(self) -> object:
+        if self.fd < 0:
+            return closed_socket(self.family)
+        if self.sock is None:
+            self.sock = socket.socket(self.family, socket.SOCK_STREAM, fileno=self.fd)
+            self.sock.setblocking(False)
+        return self.sock
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def own(self, loop: Carrying, fd: cython.int, family: cython.int, server: object) -> cython.int:
+        """Take over a descriptor that is open."""
+        if server is not None:
+            server._attach(self)
+            self.server = server
+        self.family = family
+        self.fd = fd
+        loop.transports[fd] = weakref.ref(self)
+        return 0
+
+
+@cython.cfunc
+def closed_socket(family: cython.int) -> object:
+    """What the socket of a closed transport looks like."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.close()
+    return sock
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def keep_name(self: SocketOwner) -> cython.int:
+    """The socket's own name is to be had as long as it is open only."""
+    name: sockaddr_storage
+    length: socklen_t = cython.sizeof(sockaddr_storage)
+    if "sockname" in self.extra or getsockname(
+        self.fd,
+        cython.cast(cython.pointer[sockaddr], cython.address(name)),
+        cython.address(length),
+    ):
+        return 0
+    address: object = address_object(cython.address(name), length)
+    if address is not NotImplemented:
+        self.extra["sockname"] = address
+    return 0
+
+
+@cython.cfunc
+def name_of(get_name: object) -> object:
+    try:
+        return get_name()
+    except OSError:
+        return None
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def close_socket(self: SocketOwner) -> cython.int:
+    if self.fd < 0:
+        return 0
+    self.loop.transports.pop(self.fd, None)
+    keep_name(self)
+    if self.sock is not None:
+        self.sock.close()
+        self.sock = None
+    else:
+        close(self.fd)
+    self.fd = -1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def detach(self: SocketOwner) -> cython.int:
+    """The server has a connection less."""
+    server: object = self.server
+    self.server = None
+    if server is not None:
+        server._detach(self)
+    return 0
