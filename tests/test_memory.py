@@ -182,3 +182,72 @@ def test_asyncio_timer_that_can_not_be_scheduled(run_without_memory):
         loop.close()
         """
     )
+
+
+# What happens, and what is watched for it. The kernel tells it once only.
+HAPPENS = {
+    "Signal": ("loop.signal(signal.SIGUSR1, count)", "os.kill(os.getpid(), signal.SIGUSR1)"),
+    "Async": ("loop.async_(count)", "watcher.send()"),
+    "Child": ("loop.child(child(), False, count)", "end(watcher)"),
+    "Any child": ("loop.child(0, False, count)", "end(child())"),
+    "Traced child": ("loop.child(child(), True, count)", "end(watcher)"),
+    "Stat": ("loop.stat(path, 0.0, count)", "os.truncate(path, 1 + os.stat(path).st_size)"),
+    "Periodic": ("loop.periodic(0.0, 1.0, count)", "clock.advance(1.0)"),
+    "Scheduler": (
+        "loop.scheduler(lambda w, now: 5.0 if now < 5.0 else 1e30, count)",
+        "clock.advance(5.0)",
+    ),
+}
+
+
+@pytest.mark.parametrize("flags", ["", "EVFLAG_SIGNALFD"])
+@pytest.mark.parametrize("kind", HAPPENS)
+@pytest.mark.parametrize("others", [0, 15, 16])  # how full the pending queue is
+def test_what_happens_without_memory_is_not_lost(run_without_memory, kind, flags, others):
+    make, happen = HAPPENS[kind]
+    run_without_memory(
+        f"""
+        import tempfile
+        gc.disable()
+        reported([])
+        counts = [0]
+        file = tempfile.NamedTemporaryFile()
+        path = file.name
+
+        def count(watcher, revents):
+            counts[0] += 1
+
+        def child():
+            pid = os.fork()
+            if pid == 0:
+                signal.pause()
+                os._exit(0)
+            return pid
+
+        def end(watcher):
+            pid = watcher if isinstance(watcher, int) else watcher.pid
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+        for n in range(60):
+            loop = ev.default_loop({flags})
+            if "clock" in {happen!r}:
+                clock = loop.clock = ev.clock.ManualClock(wall=1.5)
+            watcher = {make}
+            watcher.start()
+            loop.start(EVRUN_NOWAIT)
+            counts[0] = 0
+            for _ in range({others}):
+                loop.idle(noop, None, watcher.priority).feed(1)
+            {happen}
+            failed = with_failing(n, lambda: loop.start(EVRUN_NOWAIT))
+            loop.verify()
+            for _ in range(5):
+                loop.start(EVRUN_NOWAIT)
+            if counts != [1]:
+                print(n, failed, counts)
+            loop.verify()
+            watcher.stop()
+            loop.close()
+        """
+    )

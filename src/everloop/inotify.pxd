@@ -27,6 +27,7 @@ cdef class Inotify:
     cdef unsigned int marking     # threads inside inotify_add_watch()
     cdef list closing              # descriptors that the last of them closes
     cdef unsigned int ignored     # IN_IGNORED events read
+    cdef bint missed              # what was read has not been acted upon, not all of it
 
     cdef int join(self, Trail trail) except -1
     cdef int leave(self, Trail trail) except -1

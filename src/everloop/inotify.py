@@ -231,9 +231,14 @@ class Inotify:
     def read(self) -> dict:
         """The trails that the kernel has news for, mapped to whether to follow them anew.
 
+        All trails, as long as `missed` is not taken back: what was read before was not
+        acted upon, for want of memory.
         Reads once only: what is left makes the descriptor readable again.
         """
         touched: dict = {}
+        if self.missed:
+            touch(touched, self.trails, True)
+        self.missed = True
         buffer: uint64_t[2048]
         start: cython.p_char = cython.cast(cython.p_char, buffer)
         header: cython.Py_ssize_t = cython.sizeof(inotify_event)

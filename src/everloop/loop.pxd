@@ -95,6 +95,7 @@ cdef class Loop:
     cdef int feed(self, Watcher watcher, int revents) except -1
     cdef int take_back(self, Watcher watcher) except? -1
     cdef int call(self, Watcher watcher, int revents) except -1
+    cdef int make_number(self, Watcher watcher, int revents) except -1
     cdef void wake_if_waiting(self) noexcept
     cdef void request_wakeup(self) noexcept
     cdef int read_clocks(self) except -1

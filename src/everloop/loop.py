@@ -872,8 +872,7 @@ class Loop:
         if revents != self.last_revents:
             if revents < 0:
                 return raise_error_event(self, watcher)
-            self.last_number = revents
-            self.last_revents = revents
+            self.make_number(watcher, revents)
         if callback is None:
             return self.serve_wakeup() if watcher is self.wakeup else self.serve(watcher, revents)
         number: object = self.last_number
@@ -892,6 +891,21 @@ class Loop:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def make_number(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Have revents as an object. Without memory for it, the event is pending again."""
+        try:
+            self.last_number = revents
+        except MemoryError:
+            if watcher.flags & ACTIVE:
+                push(self.queue, watcher, revents)
+            else:
+                self.feed(watcher, revents)
+            raise
+        self.last_revents = revents
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
         """Do what a watcher without a callback stands for."""
         return sweep_embedded(watcher)
@@ -904,12 +918,16 @@ class Loop:
             queue_signals(self)
         self.wakeup_requested = False
         i: cython.uint = self.asyncs.count
-        while i:
-            i -= 1
-            watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
-            if watcher.extra:
-                watcher.extra = 0
-                push(self.queue, watcher, EV_ASYNC)
+        try:
+            while i:
+                i -= 1
+                watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
+                if watcher.extra:
+                    push(self.queue, watcher, EV_ASYNC)
+                    watcher.extra = 0
+        except BaseException:
+            self.wakeup_requested = True
+            raise
         return 0
 
     # Waiting

@@ -19,6 +19,7 @@ cdef int claim(Loop loop, int signum) except -1
 cdef void release(Loop loop, int signum) noexcept
 cdef void release_all(Loop loop) noexcept
 cdef bint owned_by(Loop loop, int signum) noexcept
-cdef bint take_pending(Loop loop, int signum) noexcept
+cdef bint has_arrived(Loop loop, int signum) noexcept
+cdef void note_taken(int signum) noexcept
 cdef void note_signal(int signum) noexcept nogil
 cdef int check_signum(object signum) except -1

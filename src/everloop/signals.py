@@ -174,12 +174,16 @@ def owned_by(loop: Loop, signum: cython.int) -> cython.bint:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def take_pending(loop: Loop, signum: cython.int) -> cython.bint:
-    """Whether the loop's signal has arrived since it was last asked."""
-    if not (owned_by(loop, signum) and slots[signum].pending):
-        return False
+def has_arrived(loop: Loop, signum: cython.int) -> cython.bint:
+    """Whether the loop's signal has arrived since it was last noted as taken."""
+    return owned_by(loop, signum) and slots[signum].pending != 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def note_taken(signum: cython.int) -> cython.void:
+    """The signal's watchers have been queued. One that comes from here on is another."""
     slots[signum].pending = 0
-    return True
 
 
 @cython.cfunc

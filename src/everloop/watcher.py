@@ -73,6 +73,9 @@ class Watcher:
         loop: Loop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        if bits >= 0 and bits != loop.last_revents:
+            loop.last_number = bits
+            loop.last_revents = bits
         loop.nest()
         try:
             loop.call(self, bits)

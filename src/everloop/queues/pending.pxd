@@ -26,3 +26,4 @@ cdef class PendingQueue:
     cdef void lower_cursor(self) noexcept
 
 cdef int grow(Lane* lane) except -1
+cdef int reserve(PendingQueue queue, int rank, unsigned int count) except -1

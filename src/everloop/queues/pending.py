@@ -138,3 +138,13 @@ def grow(lane: cython.pointer[Lane]) -> cython.int:
     lane.events = events
     lane.capacity = capacity
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def reserve(queue: PendingQueue, rank: cython.int, count: cython.uint) -> cython.int:
+    """Have room in a lane, so that the next pushes of so many events can't fail."""
+    lane: cython.pointer[Lane] = cython.address(queue.lanes[rank])
+    while lane.capacity - lane.count < count:
+        grow(lane)
+    return 0

@@ -15,6 +15,8 @@ cdef extern from "sys/wait.h" nogil:
     ctypedef struct siginfo_t:
         pass
 
+    bint WIFSTOPPED(int status)
+    bint WIFCONTINUED(int status)
     pid_t waitpid(pid_t pid, int* status, int options)
     int waitid(idtype_t kind, id_t id, siginfo_t* info, int options)
 

@@ -23,12 +23,15 @@ from cython.cimports.everloop.failures import warn
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.owned import OwnedDescriptor, own
+from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
 from cython.cimports.everloop.sys.wait import (
     P_PID,
     WCONTINUED,
     WEXITED,
+    WIFCONTINUED,
+    WIFSTOPPED,
     WNOHANG,
     WNOWAIT,
     WUNTRACED,
@@ -40,6 +43,7 @@ from cython.cimports.everloop.sys.wait import (
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
+    STRAY,
     Watcher,
     adopt,
     check_inactive,
@@ -222,22 +226,39 @@ def unwatch(self: Child, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def make_room(loop: Loop) -> cython.int:
+    """Before a status is taken: all that deliver() may need memory for."""
+    return reserve(loop.queue, EV_MAXPRI - EV_MINPRI, cython.cast(cython.uint, len(loop.children)))
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
 def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
-    """Give a status to all the loop's watchers of that child, those of any child first."""
-    running: cython.bint = os.WIFSTOPPED(status) or os.WIFCONTINUED(status)
-    child: Child
+    """Give a status to all the loop's watchers of that child, those of any child first.
+
+    Nothing here may fail, since the status can't be had again.
+    """
     # The pending queue gives back the last one first.
-    for wanted in (pid, 0):
-        for watcher in reversed(loop.children):
-            child = watcher
-            if child.pid == wanted and (child.extra or not running):
-                child.reported_pid = pid
-                child.reported_status = status
-                if child.slot == 0:
-                    child.rank = EV_MAXPRI - EV_MINPRI
-                push(loop.queue, child, EV_CHILD)
-    if not running:
-        close_pidfd(loop, pid)
+    push_those_of(loop, pid, pid, status)
+    return push_those_of(loop, 0, pid, status)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def push_those_of(
+    loop: Loop, wanted: cython.int, pid: cython.int, status: cython.int
+) -> cython.int:
+    running: cython.bint = WIFSTOPPED(status) or WIFCONTINUED(status)
+    place: cython.Py_ssize_t = len(loop.children)
+    while place:
+        place -= 1
+        child: Child = loop.children[place]
+        if child.pid == wanted and (child.extra or not running):
+            child.reported_pid = pid
+            child.reported_status = status
+            if child.slot == 0:
+                child.rank = EV_MAXPRI - EV_MINPRI
+            push(loop.queue, child, EV_CHILD)
     return 0
 
 
@@ -275,7 +296,7 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
+def close_pidfd(loop: Loop, pid: object) -> cython.int:
     io: Io = loop.pidfds.pop(pid, None)
     if io is not None:
         Io.stop(io)
@@ -301,16 +322,22 @@ def on_pidfd(io: Io, revents):
     """The child has ended: take its status."""
     status: cython.int = 0
     pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
-    io.loop.after_fork()
-    if io.loop.pidfds.get(pid) is not io:
+    loop: Loop = io.loop
+    loop.after_fork()
+    key: object = pid
+    if loop.pidfds.get(key) is not io:
         return  # it was the parent's child
+    make_room(loop)
+    if not io.flags & STRAY:
+        loop.descriptors.mark_changed(io.fd, 0)
     taken: cython.int = waitpid(pid, cython.address(status), WNOHANG)
     if taken == 0:
         return
     if taken < 0:
         status = 255 << 8
         warn(f"the status of child {pid} was taken by somebody else: reported as 255")
-    deliver(io.loop, pid, status)
+    deliver(loop, pid, status)
+    close_pidfd(loop, key)
 
 
 @cython.cfunc
@@ -343,11 +370,15 @@ def on_sigchld(reaper: Signal, revents):
     """
     loop: Loop = reaper.loop
     status: cython.int = 0
+    push(loop.queue, reaper, EV_SIGNAL)
+    make_room(loop)
     pid: cython.int = next_status(loop, cython.address(status))
     if pid <= 0:
+        loop.queue.take_back(reaper)
         return
-    push(loop.queue, reaper, EV_SIGNAL)
     deliver(loop, pid, status)
+    if not (WIFSTOPPED(status) or WIFCONTINUED(status)):
+        close_pidfd(loop, pid)
 
 
 @cython.cfunc

@@ -109,13 +109,25 @@ def ask(self: Scheduler, loop: Loop, earliest: nanoseconds) -> cython.int:
     except BaseException as error:
         # Until the loop has stopped the watcher it waits for what never comes.
         moment = 1e30
-        loop.failed.append((self, self._reschedule, error))
-        loop.wake_if_waiting()
+        note_failure(self, loop, error)
     finally:
         self.extra &= ~ASKING
     if self.flags & ACTIVE and loop.state == OPEN:
         self.when = moment
         enter_heap(self, loop, earliest)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def note_failure(self: Scheduler, loop: Loop, error: object) -> cython.int:
+    """Have the loop report it. Without memory for that it is stopped here and now."""
+    try:
+        loop.failed.append((self, self._reschedule, error))
+    except MemoryError:
+        DatedWatcher.stop(self)
+        raise
+    loop.wake_if_waiting()
     return 0
 
 

@@ -14,10 +14,11 @@ from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.signals import (
     check_signum,
     claim,
+    has_arrived,
     note_signal,
+    note_taken,
     owned_by,
     release,
-    take_pending,
 )
 from cython.cimports.everloop.sys.signal import (
     NSIG,
@@ -153,10 +154,16 @@ def queue_signals(loop: Loop) -> cython.int:
     """
     signum: cython.int = NSIG
     loop.signals_pending = 0
-    while signum > 1:
-        signum -= 1
-        if take_pending(loop, signum):
-            feed_signal_watchers(loop, signum)
+    try:
+        while signum > 1:
+            signum -= 1
+            if has_arrived(loop, signum):
+                feed_signal_watchers(loop, signum)
+                note_taken(signum)
+    except BaseException:
+        # Those that are not queued for want of memory come again.
+        loop.signals_pending = 1
+        raise
     return 0
 
 
@@ -165,8 +172,10 @@ def queue_signals(loop: Loop) -> cython.int:
 def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
     watchers: list = loop.signals.get(signum)
     if watchers is not None:
-        for watcher in reversed(watchers):
-            push(loop.queue, watcher, EV_SIGNAL)
+        place: cython.Py_ssize_t = len(watchers)
+        while place:
+            place -= 1
+            push(loop.queue, cython.cast(Watcher, watchers[place]), EV_SIGNAL)
     return 0
 
 

@@ -13,11 +13,13 @@ from math import isnan
 from stat import S_ISLNK
 
 import cython
-from cython.cimports.everloop.constants import EV_MINPRI, EV_STAT
+from cython.cimports.everloop.constants import EV_MINPRI, EV_READ, EV_STAT
 from cython.cimports.everloop.inotify import Inotify, Trail
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.loop_inline import unable
 from cython.cimports.everloop.paths import follow
+from cython.cimports.everloop.queues.pending import reserve
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import (
     ACTIVE,
     INTERNAL,
@@ -326,6 +328,9 @@ def review(trail: Trail, anew: cython.bint) -> cython.int:
     if anew:
         follow(trail)
         poll_as_needed(trail)
+    # A change that was seen is not seen again: there must be room for its event.
+    stat.loop.roster.reserve()
+    reserve(stat.loop.queue, stat.rank, 1)
     if not trail.left and refresh(stat) and not trail.left:
         stat.loop.feed(stat, EV_STAT)
         return 1
@@ -364,10 +369,15 @@ def on_inotify(io: Watcher, revents):
     if inotify.inherited():
         rebuild_stats(io.loop)
         return
+    loop: Loop = io.loop
+    # Until all is done, for which there may be no memory, there is more to do.
+    push(loop.queue, io, EV_READ)
     touched: dict = inotify.read()
     # The pending queue gives back the last one first.
     for trail in reversed(touched):
         review(trail, touched[trail])
+    inotify.missed = False
+    loop.queue.take_back(io)
 
 
 @cython.cfunc

@@ -11,6 +11,7 @@ from cython.cimports.everloop.constants import EV_PERIODIC
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.loop_inline import freshen
 from cython.cimports.everloop.queues.heap import Heap
+from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import ACTIVE, Watcher
 from cython.cimports.everloop.watchers.periodic import Periodic, next_multiple
@@ -85,27 +86,69 @@ def queue_due(loop: Loop) -> cython.int:
     now: nanoseconds = wall_time(loop)
     if heap.nodes[0].at > now:
         return 0
-    due: list = take_due(heap, now)
+    due: list = []
+    try:
+        take_due(heap, now, due)
+        make_room(loop, due)
+    except BaseException:
+        put_back(heap, due)
+        raise
     # The pending queue gives back the last one first.
-    for watcher in reversed(due):
-        if cython.cast(Watcher, watcher).flags & ACTIVE:
-            push(loop.queue, watcher, EV_PERIODIC)
-    for watcher in due:
-        reschedule(watcher, loop, now + 1)
-    return 0
+    place: cython.Py_ssize_t = len(due)
+    while place:
+        place -= 1
+        push(loop.queue, cython.cast(Watcher, due[place]), EV_PERIODIC)
+    return reschedule_from(due, 0, loop, now + 1)
 
 
 @cython.cfunc
-def take_due(heap: Heap, now: nanoseconds) -> list:
+@cython.exceptval(-1, check=False)
+def take_due(heap: Heap, now: nanoseconds, due: list) -> cython.int:
     """Take those that are due out of the heap, the earliest first."""
-    due: list = []
     watcher: DatedWatcher
     while heap.count and heap.nodes[0].at <= now:
         watcher = cython.cast(DatedWatcher, heap.nodes[0].watcher)
         due.append(watcher)
         heap.remove(watcher)
         watcher.extra &= ~IN_HEAP
-    return due
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def make_room(loop: Loop, due: list) -> cython.int:
+    """So that either all can be queued, or none are."""
+    watcher: Watcher
+    for watcher in due:
+        reserve(loop.queue, watcher.rank, cython.cast(cython.uint, len(due)))
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def put_back(heap: Heap, due: list) -> cython.int:
+    """They are due still: the next pass tries again."""
+    watcher: DatedWatcher
+    for watcher in due:
+        heap.put_back(watcher, from_seconds(watcher.when))
+        watcher.extra |= IN_HEAP
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def reschedule_from(
+    due: list, place: cython.Py_ssize_t, loop: Loop, earliest: nanoseconds
+) -> cython.int:
+    """Find the next times of those at place and after it, even if that fails for one."""
+    while place < len(due):
+        place += 1
+        try:
+            reschedule(due[place - 1], loop, earliest)
+        except BaseException:
+            reschedule_from(due, place, loop, earliest)
+            raise
+    return 0
 
 
 @cython.cfunc
