@@ -1,14 +1,18 @@
 """The compiled part of the build; everything else is in pyproject.toml."""
 
-import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+from shared_objects import JOBS, BuildSharedObjects, SharedObject
+
 SOURCE = Path("src")
+C_SOURCES = "build/cython"
 PLAIN_PYTHON = {
     "__init__",
     "__main__",
@@ -17,6 +21,7 @@ PLAIN_PYTHON = {
     "errors",
     "event_loop",
     "features",
+    "linked",
     "pipes",
     "resolving",
     "selecting",
@@ -25,7 +30,6 @@ PLAIN_PYTHON = {
     "stdlib",
     "subprocesses",
 }
-JOBS = len(os.sched_getaffinity(0))
 
 DIRECTIVES = {
     "language_level": 3,
@@ -40,20 +44,34 @@ DIRECTIVES = {
 }
 
 
-def compiled_modules():
+def modules():
     """An Extension for each module that is compiled: all but those of PLAIN_PYTHON."""
     for path in sorted(SOURCE.glob("everloop/**/*.py")):
         if path.stem not in PLAIN_PYTHON:
             name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-            yield Extension(name, [str(path)], extra_compile_args=["-O3", "-g1"])
+            yield Extension(name, [str(path)])
 
 
-class ParallelBuild(build_ext):
-    """Compiles on all processors, and says what to do if there is no compiler."""
+def shared_objects():
+    """One for each face: programs that use watchers alone need not load that of asyncio's."""
+    faces = {"everloop": [], "everloop.aio": []}
+    for module in cythonize(
+        list(modules()), build_dir=C_SOURCES, compiler_directives=DIRECTIVES, nthreads=JOBS
+    ):
+        faces["everloop.aio" if module.name.startswith("everloop.aio.") else "everloop"].append(
+            module
+        )
+    for face, members in faces.items():
+        yield SharedObject(
+            f"{face}._compiled",
+            members,
+            C_SOURCES,
+            extra_compile_args=["-O3", "-g0", "-fvisibility=hidden"],
+        )
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.parallel = self.parallel or JOBS
+
+class Build(BuildSharedObjects):
+    """Says what to do if there is no compiler."""
 
     def build_extensions(self):
         try:
@@ -67,12 +85,15 @@ class ParallelBuild(build_ext):
             ) from error
 
 
+class InstallPlain(build_py):
+    """Leaves out the sources of what is compiled, which can't be run without being compiled."""
+
+    def find_package_modules(self, package, package_dir):
+        found = super().find_package_modules(package, package_dir)
+        return [each for each in found if each[1] in PLAIN_PYTHON]
+
+
 setup(
-    ext_modules=cythonize(
-        list(compiled_modules()),
-        build_dir="build/cython",
-        compiler_directives=DIRECTIVES,
-        nthreads=JOBS,
-    ),
-    cmdclass={"build_ext": ParallelBuild},
+    ext_modules=list(shared_objects()),
+    cmdclass={"build_ext": Build, "build_py": InstallPlain},
 )

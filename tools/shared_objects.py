@@ -1,0 +1,164 @@
+"""Links many modules that Cython compiled into one shared object.
+
+Python finds one module in a shared object: the one whose name the file has, by its function
+PyInit_NAME. Here that is a small one, written below, which makes the others on demand:
+everloop/linked.py has them imported from there.
+
+Each module is an object file of its own, compiled again only if its C source is newer.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension
+from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer
+
+JOBS = len(os.sched_getaffinity(0))
+
+MAIN = r"""
+#include <Python.h>
+#include <string.h>
+
+%(declarations)s
+
+static const struct {
+    const char *name;
+    PyObject *(*definition)(void);
+} linked[] = {
+%(entries)s
+};
+
+static PyObject *
+create(PyObject *self, PyObject *spec)
+{
+    PyObject *name = PyObject_GetAttrString(spec, "name");
+    if (name == NULL)
+        return NULL;
+    const char *wanted = PyUnicode_AsUTF8(name);
+    PyObject *module = NULL;
+    for (size_t i = 0; wanted != NULL && i < sizeof linked / sizeof *linked; i++)
+        if (strcmp(linked[i].name, wanted) == 0) {
+            PyObject *definition = linked[i].definition();
+            if (definition != NULL)
+                module = PyModule_FromDefAndSpec((PyModuleDef *)definition, spec);
+            break;
+        }
+    if (module == NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_ImportError, "%%R is not linked into this shared object", name);
+    Py_DECREF(name);
+    return module;
+}
+
+static int
+list_modules(PyObject *self)
+{
+    Py_ssize_t count = sizeof linked / sizeof *linked;
+    PyObject *names = PyTuple_New(count);
+    if (names == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyUnicode_InternFromString(linked[i].name);
+        if (name == NULL) {
+            Py_DECREF(names);
+            return -1;
+        }
+        PyTuple_SET_ITEM(names, i, name);
+    }
+    int result = PyModule_AddObjectRef(self, "modules", names);
+    Py_DECREF(names);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"create", create, METH_O, "Make the module that spec names, not executed yet."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, list_modules},
+    {0, NULL},
+};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "%(name)s",
+    .m_doc = "What is linked into this shared object: the names in modules.",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_%(stem)s(void)
+{
+    return PyModuleDef_Init(&definition);
+}
+"""
+
+
+class SharedObject(Extension):
+    """An extension module ``name``, with all of ``modules`` linked into it.
+
+    ``modules`` are the extensions that cythonize() returns; ``directory`` is where the source
+    of the one that makes the others is written.
+    """
+
+    def __init__(self, name, modules, directory, **options):
+        self.main = str(Path(directory, *name.split(".")).with_suffix(".c"))
+        # What each source has to be compiled with.
+        self.macros = {self.main: []}
+        for module in modules:
+            (source,) = module.sources
+            self.macros[source] = [
+                # Two modules in different packages may have one name.
+                (f"PyInit_{module.name.rpartition('.')[2]}", definition_of(module.name)),
+                ("CYTHON_NO_PYINIT_EXPORT", None),
+            ]
+        write_if_changed(Path(self.main), main_source(name, [module.name for module in modules]))
+        super().__init__(name, list(self.macros), **options)
+
+
+class BuildSharedObjects(build_ext):
+    """Compiles the sources that are newer than their objects, on all processors, and links."""
+
+    def build_extension(self, extension):
+        with ThreadPoolExecutor(self.parallel or JOBS) as threads:
+            objects = threads.map(lambda source: self.compile(extension, source), extension.sources)
+            extension.extra_objects = list(objects)
+        # There is nothing left to do but to link, if an object is newer.
+        extension.sources, extension.depends = [], extension.extra_objects
+        super().build_extension(extension)
+
+    def compile(self, extension, source):
+        """Return the path of the object."""
+        (path,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
+        if self.force or newer(source, path):
+            self.compiler.compile(
+                [source],
+                output_dir=self.build_temp,
+                macros=extension.macros[source],
+                include_dirs=extension.include_dirs,
+                extra_postargs=extension.extra_compile_args,
+            )
+        return path
+
+
+def definition_of(name):
+    """The C function that returns the definition of a module."""
+    return "PyInit_" + name.replace(".", "__")
+
+
+def main_source(name, modules):
+    return MAIN % {
+        "name": name,
+        "stem": name.rpartition(".")[2],
+        "declarations": "\n".join(f"PyObject *{definition_of(each)}(void);" for each in modules),
+        "entries": "\n".join(f'    {{"{each}", {definition_of(each)}}},' for each in modules),
+    }
+
+
+def write_if_changed(path, text):
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
