@@ -5,7 +5,6 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-from setuptools.command.build_py import build_py
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
@@ -66,6 +65,7 @@ def shared_objects():
             f"{face}._compiled",
             members,
             C_SOURCES,
+            depends=["setup.py", "tools/shared_objects.py"],
             extra_compile_args=["-O3", "-g0", "-fvisibility=hidden"],
         )
 
@@ -85,15 +85,7 @@ class Build(BuildSharedObjects):
             ) from error
 
 
-class InstallPlain(build_py):
-    """Leaves out the sources of what is compiled, which can't be run without being compiled."""
-
-    def find_package_modules(self, package, package_dir):
-        found = super().find_package_modules(package, package_dir)
-        return [each for each in found if each[1] in PLAIN_PYTHON]
-
-
 setup(
     ext_modules=list(shared_objects()),
-    cmdclass={"build_ext": Build, "build_py": InstallPlain},
+    cmdclass={"build_ext": Build},
 )

@@ -101,6 +101,51 @@ def test_any_module_can_be_the_first_that_is_imported(run_program):
     )
 
 
+def test_many_threads_may_be_the_first_that_need_the_asyncio_face(run_program):
+    run_program(
+        """
+        def load(barrier):
+            barrier.wait()
+            ev.new_event_loop().close()
+            done.append(1)
+
+        sys.setswitchinterval(1e-6)
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                done, barrier = [], threading.Barrier(8)
+                threads = [threading.Thread(target=load, args=(barrier,)) for _ in range(8)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                os._exit(len(done) != 8)
+            assert os.waitpid(child, 0)[1] == 0
+        print("all")
+        """,
+        "all",
+        hangs_after=60,
+    )
+
+
+def test_a_module_that_could_not_be_executed_is_imported_again(run_program):
+    run_program(
+        """
+        import asyncio
+        sys.modules["threading"] = None
+        try:
+            ev.EventLoop
+        except ImportError as error:
+            assert "threading" in str(error), error
+            print("not yet")
+        sys.modules["threading"] = threading
+        ev.new_event_loop().close()
+        print("now")
+        """,
+        "not yet now",
+    )
+
+
 def test_classes_and_functions_are_pickled_by_their_names():
     for thing in (everloop.Io, everloop.Loop, everloop.sleep, everloop.Error):
         assert pickle.loads(pickle.dumps(thing)) is thing

@@ -4,7 +4,8 @@ Python finds one module in a shared object: the one whose name the file has, by 
 PyInit_NAME. Here that is a small one, written below, which makes the others on demand:
 everloop/linked.py has them imported from there.
 
-Each module is an object file of its own, compiled again only if its C source is newer.
+Each module is an object file of its own, compiled again only if its C source is newer, or what
+the shared object depends on as a whole.
 """
 
 import os
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.modified import newer
+from setuptools.modified import newer_group
 
 JOBS = len(os.sched_getaffinity(0))
+IMPORT = "import_linked"
 
 MAIN = r"""
 #include <Python.h>
@@ -23,42 +25,88 @@ MAIN = r"""
 
 %(declarations)s
 
-static const struct {
+static struct module {
     const char *name;
     PyObject *(*definition)(void);
+    PyObject *module;               /* once it is made */
+    unsigned long thread;           /* which executes it, or 0 */
 } linked[] = {
 %(entries)s
 };
 
+#define COUNT (sizeof linked / sizeof *linked)
+
+static int
+compare(const void *name, const void *module)
+{
+    return strcmp(name, ((const struct module *)module)->name);
+}
+
+static struct module *
+find(const char *name)
+{
+    return bsearch(name, linked, COUNT, sizeof *linked, compare);
+}
+
+/* What the modules have in place of PyImport_ImportModule(), which is slow where they need each
+   other: for one that is not complete yet it waits, in Python, until it knows that waiting would
+   be no use. */
+PyObject *
+%(import)s(const char *name)
+{
+    struct module *found = find(name);
+    if (found == NULL || found->module == NULL ||
+            (found->thread != 0 && found->thread != PyThread_get_thread_ident()))
+        return PyImport_ImportModule(name);
+    return Py_NewRef(found->module);
+}
+
+static struct module *
+find_by_name_of(PyObject *object, const char *attribute)
+{
+    PyObject *name = PyObject_GetAttrString(object, attribute);
+    if (name == NULL)
+        return NULL;
+    const char *text = PyUnicode_AsUTF8(name);
+    struct module *found = text == NULL ? NULL : find(text);
+    if (found == NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_ImportError, "%%R is not linked into this shared object", name);
+    Py_DECREF(name);
+    return found;
+}
+
 static PyObject *
 create(PyObject *self, PyObject *spec)
 {
-    PyObject *name = PyObject_GetAttrString(spec, "name");
-    if (name == NULL)
+    struct module *found = find_by_name_of(spec, "name");
+    PyObject *definition = found == NULL ? NULL : found->definition();
+    return definition == NULL ? NULL : PyModule_FromDefAndSpec((PyModuleDef *)definition, spec);
+}
+
+static PyObject *
+execute(PyObject *self, PyObject *module)
+{
+    struct module *found = find_by_name_of(module, "__name__");
+    if (found == NULL)
         return NULL;
-    const char *wanted = PyUnicode_AsUTF8(name);
-    PyObject *module = NULL;
-    for (size_t i = 0; wanted != NULL && i < sizeof linked / sizeof *linked; i++)
-        if (strcmp(linked[i].name, wanted) == 0) {
-            PyObject *definition = linked[i].definition();
-            if (definition != NULL)
-                module = PyModule_FromDefAndSpec((PyModuleDef *)definition, spec);
-            break;
-        }
-    if (module == NULL && !PyErr_Occurred())
-        PyErr_Format(PyExc_ImportError, "%%R is not linked into this shared object", name);
-    Py_DECREF(name);
-    return module;
+    found->thread = PyThread_get_thread_ident();
+    Py_XSETREF(found->module, Py_NewRef(module));
+    int failed = PyModule_ExecDef(module, PyModule_GetDef(module));
+    found->thread = 0;
+    if (failed) {
+        Py_CLEAR(found->module);
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static int
 list_modules(PyObject *self)
 {
-    Py_ssize_t count = sizeof linked / sizeof *linked;
-    PyObject *names = PyTuple_New(count);
+    PyObject *names = PyTuple_New(COUNT);
     if (names == NULL)
         return -1;
-    for (Py_ssize_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         PyObject *name = PyUnicode_InternFromString(linked[i].name);
         if (name == NULL) {
             Py_DECREF(names);
@@ -73,6 +121,7 @@ list_modules(PyObject *self)
 
 static PyMethodDef methods[] = {
     {"create", create, METH_O, "Make the module that spec names, not executed yet."},
+    {"execute", execute, METH_O, "Execute a module that was made by create()."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -114,6 +163,7 @@ class SharedObject(Extension):
                 # Two modules in different packages may have one name.
                 (f"PyInit_{module.name.rpartition('.')[2]}", definition_of(module.name)),
                 ("CYTHON_NO_PYINIT_EXPORT", None),
+                ("PyImport_ImportModule", IMPORT),
             ]
         write_if_changed(Path(self.main), main_source(name, [module.name for module in modules]))
         super().__init__(name, list(self.macros), **options)
@@ -133,7 +183,7 @@ class BuildSharedObjects(build_ext):
     def compile(self, extension, source):
         """Return the path of the object."""
         (path,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
-        if self.force or newer(source, path):
+        if self.force or newer_group([source, *extension.depends], path):
             self.compiler.compile(
                 [source],
                 output_dir=self.build_temp,
@@ -152,9 +202,12 @@ def definition_of(name):
 def main_source(name, modules):
     return MAIN % {
         "name": name,
+        "import": IMPORT,
         "stem": name.rpartition(".")[2],
         "declarations": "\n".join(f"PyObject *{definition_of(each)}(void);" for each in modules),
-        "entries": "\n".join(f'    {{"{each}", {definition_of(each)}}},' for each in modules),
+        "entries": "\n".join(
+            f'    {{"{each}", {definition_of(each)}, NULL, 0}},' for each in sorted(modules)
+        ),
     }
 
 

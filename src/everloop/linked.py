@@ -52,5 +52,8 @@ def load(package):
         def create_module(self, spec):
             return shared_object.create(spec)
 
+        def exec_module(self, module):
+            shared_object.execute(module)
+
     for name in shared_object.modules:
         finder.loaders[name] = Loader(name, shared_object.__file__)
