@@ -12,12 +12,11 @@ from shared_objects import JOBS, BuildSharedObjects, SharedObject
 
 SOURCE = Path("src")
 C_SOURCES = "build/cython"
+FACES = ("everloop", "everloop.aio")
 PLAIN_PYTHON = {
-    "__init__",
     "__main__",
     "breath",
     "connecting",
-    "errors",
     "event_loop",
     "features",
     "linked",
@@ -44,26 +43,28 @@ DIRECTIVES = {
 
 
 def modules():
-    """An Extension for each module that is compiled: all but those of PLAIN_PYTHON."""
+    """An Extension for each module that is compiled: all but those of PLAIN_PYTHON.
+
+    Nor are the packages that load the shared objects.
+    """
     for path in sorted(SOURCE.glob("everloop/**/*.py")):
-        if path.stem not in PLAIN_PYTHON:
-            name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if path.stem not in PLAIN_PYTHON and name not in FACES:
             yield Extension(name, [str(path)])
 
 
 def shared_objects():
     """One for each face: programs that use watchers alone need not load that of asyncio's."""
-    faces = {"everloop": [], "everloop.aio": []}
+    members = {face: [] for face in FACES}
     for module in cythonize(
         list(modules()), build_dir=C_SOURCES, compiler_directives=DIRECTIVES, nthreads=JOBS
     ):
-        faces["everloop.aio" if module.name.startswith("everloop.aio.") else "everloop"].append(
-            module
-        )
-    for face, members in faces.items():
+        face = max((each for each in FACES if module.name.startswith(f"{each}.")), key=len)
+        members[face].append(module)
+    for face in FACES:
         yield SharedObject(
             f"{face}._compiled",
-            members,
+            members[face],
             C_SOURCES,
             depends=["setup.py", "tools/shared_objects.py"],
             extra_compile_args=["-O3", "-g0", "-fvisibility=hidden"],

@@ -7,6 +7,7 @@ import inspect
 import os
 import pathlib
 import pickle
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -51,13 +52,20 @@ def test_a_module_says_where_it_comes_from(name):
     assert sys.modules[name] is module
     assert module.__spec__ is spec
     assert module.__name__ == spec.name == name
-    assert module.__package__ == spec.parent == name.rpartition(".")[0]
+    assert module.__package__ == spec.parent
     assert module.__file__ == spec.origin == shared_object.__file__ == inspect.getfile(module)
     assert module.__loader__ is spec.loader
     assert isinstance(spec.loader, importlib.machinery.ExtensionFileLoader)
     assert spec.has_location
     assert spec.cached is None
-    assert not spec.loader.is_package(name)
+    assert spec.loader.is_package(name) == shared_object.modules[name]
+    if shared_object.modules[name]:
+        assert spec.parent == name
+        assert module.__path__ == [str(PACKAGE.parent.joinpath(*name.split(".")))]
+        assert list(pkgutil.iter_modules(module.__path__))
+    else:
+        assert spec.parent == name.rpartition(".")[0]
+        assert not hasattr(module, "__path__")
     assert spec.loader.get_source(name) is None
     assert module.__doc__
 

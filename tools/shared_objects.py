@@ -28,6 +28,7 @@ MAIN = r"""
 static struct module {
     const char *name;
     PyObject *(*definition)(void);
+    int is_package;
     PyObject *module;               /* once it is made */
     unsigned long thread;           /* which executes it, or 0 */
 } linked[] = {
@@ -103,20 +104,16 @@ execute(PyObject *self, PyObject *module)
 static int
 list_modules(PyObject *self)
 {
-    PyObject *names = PyTuple_New(COUNT);
-    if (names == NULL)
+    PyObject *names = PyDict_New();
+    if (names == NULL || PyModule_AddObjectRef(self, "modules", names)) {
+        Py_XDECREF(names);
         return -1;
-    for (size_t i = 0; i < COUNT; i++) {
-        PyObject *name = PyUnicode_InternFromString(linked[i].name);
-        if (name == NULL) {
-            Py_DECREF(names);
-            return -1;
-        }
-        PyTuple_SET_ITEM(names, i, name);
     }
-    int result = PyModule_AddObjectRef(self, "modules", names);
     Py_DECREF(names);
-    return result;
+    for (size_t i = 0; i < COUNT; i++)
+        if (PyDict_SetItemString(names, linked[i].name, linked[i].is_package ? Py_True : Py_False))
+            return -1;
+    return 0;
 }
 
 static PyMethodDef methods[] = {
@@ -133,7 +130,7 @@ static PyModuleDef_Slot slots[] = {
 static PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "%(name)s",
-    .m_doc = "What is linked into this shared object: the names in modules.",
+    .m_doc = "What is linked into this shared object: modules tells which of them are packages.",
     .m_methods = methods,
     .m_slots = slots,
 };
@@ -157,15 +154,18 @@ class SharedObject(Extension):
         self.main = str(Path(directory, *name.split(".")).with_suffix(".c"))
         # What each source has to be compiled with.
         self.macros = {self.main: []}
-        for module in modules:
+        entries = []
+        for module in sorted(modules, key=lambda module: module.name):
             (source,) = module.sources
+            definition = "PyInit_" + module.name.replace(".", "__")
             self.macros[source] = [
                 # Two modules in different packages may have one name.
-                (f"PyInit_{module.name.rpartition('.')[2]}", definition_of(module.name)),
+                (f"PyInit_{module.name.rpartition('.')[2]}", definition),
                 ("CYTHON_NO_PYINIT_EXPORT", None),
                 ("PyImport_ImportModule", IMPORT),
             ]
-        write_if_changed(Path(self.main), main_source(name, [module.name for module in modules]))
+            entries.append((module.name, definition, int(Path(source).stem == "__init__")))
+        write_if_changed(Path(self.main), main_source(name, entries))
         super().__init__(name, list(self.macros), **options)
 
 
@@ -194,19 +194,15 @@ class BuildSharedObjects(build_ext):
         return path
 
 
-def definition_of(name):
-    """The C function that returns the definition of a module."""
-    return "PyInit_" + name.replace(".", "__")
-
-
-def main_source(name, modules):
+def main_source(name, entries):
     return MAIN % {
         "name": name,
         "import": IMPORT,
         "stem": name.rpartition(".")[2],
-        "declarations": "\n".join(f"PyObject *{definition_of(each)}(void);" for each in modules),
+        "declarations": "\n".join(f"PyObject *{definition}(void);" for _, definition, _ in entries),
         "entries": "\n".join(
-            f'    {{"{each}", {definition_of(each)}, NULL, 0}},' for each in sorted(modules)
+            f'    {{"{module}", {definition}, {is_package}, NULL, 0}},'
+            for module, definition, is_package in entries
         ),
     }
 

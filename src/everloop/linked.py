@@ -26,6 +26,7 @@ class Finder:
             return None
         spec = ModuleSpec(name, loader, origin=loader.path)
         spec.has_location = True
+        spec.submodule_search_locations = loader.directories(name)
         return spec
 
 
@@ -54,6 +55,16 @@ def load(package):
 
         def exec_module(self, module):
             shared_object.execute(module)
+
+        def is_package(self, name):
+            return shared_object.modules[name]
+
+        def directories(self, name):
+            """Where modules of the package ``name`` are that are not linked, or None."""
+            if not self.is_package(name):
+                return None
+            directory, _, _ = self.path.rpartition("/")
+            return [directory + name.removeprefix(package).replace(".", "/")]
 
     for name in shared_object.modules:
         finder.loaders[name] = Loader(name, shared_object.__file__)
