@@ -19,7 +19,6 @@ PLAIN_PYTHON = {
     "connecting",
     "event_loop",
     "features",
-    "linked",
     "pipes",
     "resolving",
     "selecting",
@@ -66,7 +65,7 @@ def shared_objects():
             f"{face}._compiled",
             members[face],
             C_SOURCES,
-            depends=["setup.py", "tools/shared_objects.py"],
+            depends=["setup.py", "tools/shared_object.c", "tools/shared_objects.py"],
             extra_compile_args=["-O3", "-g0", "-fvisibility=hidden"],
         )
 

@@ -1,8 +1,12 @@
 """An event loop for Python: libev's watchers, in Python compiled with Cython."""
 
-from everloop import linked
-
-linked.load(__name__)
+try:
+    import everloop._compiled as _compiled
+except ImportError as error:
+    raise ImportError(
+        "everloop's compiled modules are missing or broken: build them with 'pip install .' "
+        f"in the source tree ({error})"
+    ) from error
 
 # First, as modules that need each other are imported in the order that it asks for.
 from everloop.loop import Loop, abi_version, default_loop
