@@ -15,7 +15,6 @@ C_SOURCES = "build/cython"
 FACES = ("everloop", "everloop.aio")
 PLAIN_PYTHON = {
     "__main__",
-    "breath",
     "connecting",
     "event_loop",
     "features",
