@@ -9,7 +9,7 @@ STAMPS := $(VENV)/.stamps
 
 SOURCES := $(shell find src -name __pycache__ -prune -o \
 	-type f \( -name '*.py' -o -name '*.pxd' -o -name '*.pyi' -o -name py.typed \) -print)
-METADATA := pyproject.toml setup.py MANIFEST.in README.md LICENSE
+METADATA := pyproject.toml setup.py $(wildcard tools/shared_object*) MANIFEST.in README.md LICENSE
 
 PYTHONS := 3.11 3.12 3.13 3.14 3.15
 

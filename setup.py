@@ -1,20 +1,21 @@
 """The compiled part of the build; everything else is in pyproject.toml."""
 
-import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+from shared_objects import JOBS, BuildSharedObjects, SharedObject
+
 SOURCE = Path("src")
+C_SOURCES = "build/cython"
+FACES = ("everloop", "everloop.aio")
 PLAIN_PYTHON = {
-    "__init__",
     "__main__",
-    "breath",
     "connecting",
-    "errors",
     "event_loop",
     "features",
     "pipes",
@@ -25,7 +26,6 @@ PLAIN_PYTHON = {
     "stdlib",
     "subprocesses",
 }
-JOBS = len(os.sched_getaffinity(0))
 
 DIRECTIVES = {
     "language_level": 3,
@@ -40,20 +40,37 @@ DIRECTIVES = {
 }
 
 
-def compiled_modules():
-    """An Extension for each module that is compiled: all but those of PLAIN_PYTHON."""
+def modules():
+    """An Extension for each module that is compiled: all but those of PLAIN_PYTHON.
+
+    Nor are the packages that load the shared objects.
+    """
     for path in sorted(SOURCE.glob("everloop/**/*.py")):
-        if path.stem not in PLAIN_PYTHON:
-            name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-            yield Extension(name, [str(path)], extra_compile_args=["-O3", "-g1"])
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if path.stem not in PLAIN_PYTHON and name not in FACES:
+            yield Extension(name, [str(path)])
 
 
-class ParallelBuild(build_ext):
-    """Compiles on all processors, and says what to do if there is no compiler."""
+def shared_objects():
+    """One for each face: programs that use watchers alone need not load that of asyncio's."""
+    members = {face: [] for face in FACES}
+    for module in cythonize(
+        list(modules()), build_dir=C_SOURCES, compiler_directives=DIRECTIVES, nthreads=JOBS
+    ):
+        face = max((each for each in FACES if module.name.startswith(f"{each}.")), key=len)
+        members[face].append(module)
+    for face in FACES:
+        yield SharedObject(
+            f"{face}._compiled",
+            members[face],
+            C_SOURCES,
+            depends=["setup.py", "tools/shared_object.c", "tools/shared_objects.py"],
+            extra_compile_args=["-O3", "-g0", "-fvisibility=hidden"],
+        )
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.parallel = self.parallel or JOBS
+
+class Build(BuildSharedObjects):
+    """Says what to do if there is no compiler."""
 
     def build_extensions(self):
         try:
@@ -68,11 +85,6 @@ class ParallelBuild(build_ext):
 
 
 setup(
-    ext_modules=cythonize(
-        list(compiled_modules()),
-        build_dir="build/cython",
-        compiler_directives=DIRECTIVES,
-        nthreads=JOBS,
-    ),
-    cmdclass={"build_ext": ParallelBuild},
+    ext_modules=list(shared_objects()),
+    cmdclass={"build_ext": Build},
 )

@@ -1,13 +1,17 @@
 """An event loop for Python: libev's watchers, in Python compiled with Cython."""
 
 try:
-    from everloop.loop import Loop, abi_version, default_loop
+    import everloop._compiled as _compiled
 except ImportError as error:
     raise ImportError(
         "everloop's compiled modules are missing or broken: build them with 'pip install .' "
         f"in the source tree ({error})"
     ) from error
 
+# First, as modules that need each other are imported in the order that it asks for.
+from everloop.loop import Loop, abi_version, default_loop
+
+# isort: split
 from everloop.backends.registry import (
     embeddable_backends,
     recommended_backends,

@@ -6,6 +6,5 @@ is worse than nothing: the thread that waits is woken, finds it taken again, and
 time starts anew.
 """
 
-
-def breathe():
-    pass
+# From a file of its own it would take longer to import than anything else here.
+breathe = eval("lambda: None")

@@ -5,3 +5,8 @@ loop below only, descriptors/ knows calls/, transports/ knows both, mixins/ none
 transports/. Nothing below aio/ knows of it; the standard library's private names are
 in stdlib.py and nowhere else.
 """
+
+import everloop.aio._compiled as _compiled
+
+# First, as modules that need each other are imported in the order that it asks for.
+from everloop.aio import core
