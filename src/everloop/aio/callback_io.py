@@ -4,7 +4,7 @@ import cython
 from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.handle import Handle, run_handle
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.libc.errno import EBADF
 
 

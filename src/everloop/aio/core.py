@@ -16,7 +16,6 @@ from inspect import iscoroutinefunction
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop import forking
 from cython.cimports.everloop.aio.callback_io import CallbackIo, new_callback_io
 from cython.cimports.everloop.aio.datagram import new_datagram
 from cython.cimports.everloop.aio.datagram_batch import DatagramBatch
@@ -51,8 +50,10 @@ from cython.cimports.everloop.constants import (
     EVBREAK_CANCEL,
     EVRUN_NOWAIT,
 )
-from cython.cimports.everloop.failures import system_error
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.engine.failures import system_error
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.queues.descriptors import DOUBTED
 from cython.cimports.everloop.queues.descriptors_inline import feed
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
@@ -61,7 +62,7 @@ from cython.cimports.libc.errno import EPERM
 
 from everloop.aio.selecting import LONGEST_SELECT, Handles, ReadyCalls
 from everloop.aio.tls import FastSSLProtocol
-from everloop.signals import share
+from everloop.process.signals import share
 
 StandardLoop = asyncio.SelectorEventLoop
 

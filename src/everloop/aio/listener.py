@@ -6,7 +6,7 @@ from cython.cimports.everloop.aio.core import Core, descriptor_of
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.socket import (
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,

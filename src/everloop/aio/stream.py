@@ -27,7 +27,7 @@ from cython.cimports.everloop.aio.transport import (
     set_up,
 )
 from cython.cimports.everloop.aio.write_buffer import VECTORS, WriteBuffer
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.python import (
     Py_REFCNT,
     PyContext_CopyCurrent,

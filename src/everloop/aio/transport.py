@@ -20,8 +20,8 @@ from cython.cimports.everloop.aio.core import Core
 from cython.cimports.everloop.aio.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.tls import SSLCore, takes_buffer
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.failures import propagate, system_error
-from cython.cimports.everloop.loop import OPEN
+from cython.cimports.everloop.engine.failures import propagate, system_error
+from cython.cimports.everloop.engine.holding import OPEN
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_Enter,

@@ -19,10 +19,10 @@ import os
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
-from cython.cimports.everloop.failures import warn
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.owned import OwnedDescriptor, own
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.failures import warn
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
 from cython.cimports.everloop.sys.wait import (
@@ -38,15 +38,13 @@ from cython.cimports.everloop.sys.wait import (
     waitpid,
 )
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    INTERNAL,
     Watcher,
     adopt,
     check_inactive,
     check_new,
     make_able,
-    remove_from,
 )
+from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.signal import Signal
 from cython.cimports.libc.errno import ENOSYS, EPERM, errno
@@ -74,7 +72,7 @@ class Child(Watcher):
         self,
         pid,
         trace,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -99,7 +97,7 @@ class Child(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         loop.after_fork()
@@ -125,7 +123,7 @@ class Child(Watcher):
     def stop(self):
         """Watch no longer and take back a pending event."""
         if self.flags & ACTIVE:
-            loop: Loop = self.loop
+            loop: CallingLoop = self.loop
             remove_from(loop.children, self)
             loop.deactivate(self)
             unwatch(self, loop)
@@ -186,7 +184,7 @@ def check_pid(pid: object) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def check_loop(pid: cython.int, trace: cython.bint, loop: Loop) -> cython.int:
+def check_loop(pid: cython.int, trace: cython.bint, loop: CallingLoop) -> cython.int:
     if not loop.is_default and (pid == 0 or trace):
         raise Error("only the default loop can watch any child (pid 0), or trace one")
     return 0
@@ -194,13 +192,13 @@ def check_loop(pid: cython.int, trace: cython.bint, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def by_pidfd(self: Child, loop: Loop) -> cython.bint:
+def by_pidfd(self: Child, loop: CallingLoop) -> cython.bint:
     return self.pid != 0 and not self.extra and self.pid in loop.pidfds
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def unwatch(self: Child, loop: Loop) -> cython.int:
+def unwatch(self: Child, loop: CallingLoop) -> cython.int:
     """Stop the internal watcher that served this one last."""
     needs_sigchld: cython.bint = False
     pid_wanted: cython.bint = False
@@ -222,7 +220,7 @@ def unwatch(self: Child, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
+def deliver(loop: CallingLoop, pid: cython.int, status: cython.int) -> cython.int:
     """Give a status to all the loop's watchers of that child, those of any child first."""
     running: cython.bint = os.WIFSTOPPED(status) or os.WIFCONTINUED(status)
     child: Child
@@ -246,7 +244,7 @@ def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
+def watch_pidfd(self: Child, loop: CallingLoop) -> cython.bint:
     """Have the child's pidfd watched; False if the kernel has none."""
     info: siginfo_t
     if self.pid in loop.pidfds:
@@ -275,7 +273,7 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
+def close_pidfd(loop: CallingLoop, pid: cython.int) -> cython.int:
     io: Io = loop.pidfds.pop(pid, None)
     if io is not None:
         Io.stop(io)
@@ -285,7 +283,7 @@ def close_pidfd(loop: Loop, pid: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def renew_pidfd(loop: Loop, io: Io) -> cython.int:
+def renew_pidfd(loop: CallingLoop, io: Io) -> cython.int:
     """The pidfd was closed by somebody: have another one, or none if nobody wants it."""
     pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
     child: Child
@@ -315,7 +313,7 @@ def on_pidfd(io: Io, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def forget_children(loop: Loop) -> cython.int:
+def forget_children(loop: CallingLoop) -> cython.int:
     """In a forked child: the parent's children are none of ours."""
     for pid in list(loop.pidfds):
         close_pidfd(loop, pid)
@@ -327,7 +325,7 @@ def forget_children(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_sigchld(loop: Loop) -> cython.int:
+def watch_sigchld(loop: CallingLoop) -> cython.int:
     reaper: Signal = Signal(SIGCHLD, loop, on_sigchld, None, EV_MAXPRI)
     reaper.flags |= INTERNAL
     reaper.start()
@@ -341,7 +339,7 @@ def on_sigchld(reaper: Signal, revents):
     One at a time: a watcher of several children has room for one status, and has to
     see it before the next.
     """
-    loop: Loop = reaper.loop
+    loop: CallingLoop = reaper.loop
     status: cython.int = 0
     pid: cython.int = next_status(loop, cython.address(status))
     if pid <= 0:
@@ -352,7 +350,7 @@ def on_sigchld(reaper: Signal, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def next_status(loop: Loop, status: cython.p_int) -> cython.int:
+def next_status(loop: CallingLoop, status: cython.p_int) -> cython.int:
     """Take a status of a watched child that has one; its process id, or 0."""
     child: Child
     pid: cython.int

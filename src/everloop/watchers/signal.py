@@ -1,17 +1,15 @@
 """Signal: the process gets a signal.
 
 A loop keeps its active Signal watchers in ``Loop.signals``, a dict of lists by
-number, in the order of starting. Signals come by a C handler (see signals.py), or
+number, in the order of starting. Signals come by a C handler (see process/signals.py), or
 with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 """
 
 import cython
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.owned import OwnedDescriptor, own
-from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.signals import (
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.process.signals import (
     check_signum,
     claim,
     note_signal,
@@ -19,6 +17,8 @@ from cython.cimports.everloop.signals import (
     release,
     take_pending,
 )
+from cython.cimports.everloop.queues.entry import ACTIVE, remove_from
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import (
     NSIG,
     SFD_CLOEXEC,
@@ -33,14 +33,13 @@ from cython.cimports.everloop.sys.signal import (
     sigset_t,
 )
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
     Watcher,
     adopt,
     check_inactive,
     check_new,
     make_able,
-    remove_from,
 )
+from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.errno import errno
 from cython.cimports.posix.unistd import read
@@ -66,7 +65,7 @@ class Signal(Watcher):
     def __init__(
         self,
         signum,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -84,7 +83,7 @@ class Signal(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         signum: cython.int = self.position
@@ -133,7 +132,7 @@ class Signal(Watcher):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def give_up(loop: Loop, signum: cython.int) -> cython.int:
+def give_up(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Release a signal that has no watchers left."""
     if loop.signals.get(signum):
         return 0
@@ -146,7 +145,7 @@ def give_up(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_signals(loop: Loop) -> cython.int:
+def queue_signals(loop: CallingLoop) -> cython.int:
     """Queue the watchers of the signals that have arrived.
 
     From the highest number down: the pending queue gives back the last one first.
@@ -162,7 +161,7 @@ def queue_signals(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
+def feed_signal_watchers(loop: CallingLoop, signum: cython.int) -> cython.int:
     watchers: list = loop.signals.get(signum)
     if watchers is not None:
         for watcher in reversed(watchers):
@@ -175,7 +174,7 @@ def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
+def open_signalfd(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Take one signal more by the loop's signalfd, which is made if need be."""
     mask: sigset_t
     sigemptyset(cython.address(mask))
@@ -201,7 +200,7 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def unblock(loop: Loop, signum: cython.int) -> cython.int:
+def unblock(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Take one signal less by the signalfd, and the last one with it."""
     mask: sigset_t
     gone: sigset_t
@@ -220,7 +219,7 @@ def unblock(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def leave_signalfd(loop: Loop) -> cython.int:
+def leave_signalfd(loop: CallingLoop) -> cython.int:
     """Give up the signalfd, as in a forked child, where it is the parent's."""
     io: Io = loop.signal_io
     loop.signal_io = None
@@ -232,7 +231,7 @@ def leave_signalfd(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def reopen_signalfd(loop: Loop) -> cython.int:
+def reopen_signalfd(loop: CallingLoop) -> cython.int:
     """Have a signalfd again if there was one."""
     if loop.takes_signals_by_fd and loop.signal_io is None:
         for signum in loop.signals:
