@@ -20,7 +20,7 @@ from everloop.backends.registry import (
 from everloop.clock import sleep, time
 from everloop.constants import *  # noqa: F403
 from everloop.errors import Error, fatal
-from everloop.signals import feed_signal
+from everloop.process.signals import feed_signal
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
 from everloop.watchers.child import Child

@@ -1,31 +1,17 @@
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
+from everloop.queues.entry cimport Entry
 
-cdef enum WatcherFlag:
-    ACTIVE = 1  # started and not stopped: the loop watches for its event
-    FED = 2     # fed while inactive: dies with its last reference outside the loop
-    STRAY = 4   # an Io among the descriptor table's strays
-    INTERNAL = 8  # the loop's own: holds no reference, is not shown, its failures are fatal
-    HIDDEN = 16  # part of something of asyncio's: not shown
-    UNWATCHED = 32  # an internal Io that the kernel would not watch: tried again soon
-    OWN = INTERNAL | HIDDEN  # what stays when the watcher stops
-
-cdef class Watcher:
+cdef class Watcher(Entry):
     cdef object __weakref__
-    cdef readonly Loop loop      # None until __init__ has succeeded
+    cdef readonly CallingLoop loop  # None until __init__ has succeeded
     cdef object _callback
     cdef object _data
-    cdef unsigned int slot       # place in its lane of the pending queue + 1, or 0
-    cdef unsigned int seat       # place in the loop's roster + 1, or 0
-    cdef unsigned int position   # place in the structure that its kind is kept in
-    cdef unsigned char rank      # priority - EV_MINPRI: the lane for its events
-    cdef unsigned char flags     # WatcherFlag
-    cdef unsigned char extra     # bits of its kind's own
 
-cdef int check_new(Watcher self, Loop loop, object callback, object priority) except -1
-cdef int adopt(Watcher self, Loop loop, object callback, object data, int rank) except -1
+cdef CallingLoop loop_of(str name, object value)
+cdef int check_new(Watcher self, object loop, object callback, object priority) except -1
+cdef int adopt(Watcher self, CallingLoop loop, object callback, object data, int rank) except -1
 cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1
 cdef int make_able(Watcher self) except -1
-cdef int remove_from(list watchers, Watcher watcher) except -1
 cdef int delete_attribute(object self, object name) except -1
 cdef object check_callback(object callback)

@@ -4,7 +4,9 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_MINPRI
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.queues.entry import ACTIVE, Entry
 from cython.cimports.everloop.sys.python import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
@@ -21,7 +23,7 @@ from everloop.errors import Error
 
 
 @cython.cclass
-class Watcher:
+class Watcher(Entry):
     """What the watchers of every kind share; not to be made itself.
 
     A watcher belongs to one loop. It is active between `start` and `stop`; while
@@ -29,7 +31,7 @@ class Watcher:
     its event happens.
     """
 
-    def __init__(self, loop: Loop, callback: object, data: object = None, priority: object = 0):
+    def __init__(self, loop: object, callback: object, data: object = None, priority: object = 0):
         if type(self) is Watcher:
             raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
         rank: cython.int = check_new(self, loop, callback, priority)
@@ -58,7 +60,7 @@ class Watcher:
         A watcher that is fed while inactive is not kept alive by that.
         """
         bits: cython.int = whole("revents", revents)
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
         loop.feed(self, bits)
@@ -70,7 +72,7 @@ class Watcher:
         reported, or raised from here if it is fatal.
         """
         bits: cython.int = whole("revents", revents)
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
         if bits >= 0 and bits != loop.last_revents:
@@ -153,25 +155,33 @@ class Watcher:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def check_new(self: Watcher, loop: Loop, callback: object, priority: object) -> cython.int:
+def check_new(self: Watcher, loop: object, callback: object, priority: object) -> cython.int:
     """The checks of every __init__, before it changes anything; returns the rank.
 
     Between them and adopt() no foreign code may run: it could start the watcher.
     """
     rank: cython.int = rank_of(priority)
-    if loop is None:
-        raise TypeError("loop must be a Loop, not None")
+    wanted: CallingLoop = loop_of("loop", loop)
     check_callback(callback)
-    loop.check_open()
+    wanted.check_open()
     if self.flags & ACTIVE or self.slot:
         raise Error(f"__init__() can't be called while {self!r} is active or pending")
     return rank
 
 
 @cython.cfunc
+def loop_of(name: str, value: object) -> CallingLoop:
+    """The loop that an argument is."""
+    if not isinstance(value, CallingLoop):
+        kind: str = "None" if value is None else type(value).__name__
+        raise TypeError(f"{name} must be a Loop, not {kind}")
+    return value
+
+
+@cython.cfunc
 @cython.exceptval(-1, check=False)
 def adopt(
-    self: Watcher, loop: Loop, callback: object, data: object, rank: cython.int
+    self: Watcher, loop: CallingLoop, callback: object, data: object, rank: cython.int
 ) -> cython.int:
     """The common part of every __init__: give the watcher its loop.
 
@@ -214,18 +224,6 @@ def make_able(self: Watcher) -> cython.int:
     if self.loop.waker.fd < 0:
         self.loop.open_waker()
     return self.loop.roster.reserve()
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def remove_from(watchers: list, watcher: Watcher) -> cython.int:
-    """Remove watcher itself, whatever a subclass takes for equal."""
-    place: cython.Py_ssize_t
-    for place in range(len(watchers)):
-        if watchers[place] is watcher:
-            del watchers[place]
-            break
-    return 0
 
 
 @cython.cfunc

@@ -22,7 +22,7 @@ from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.loop import Loop
 
 from everloop.aio.descriptors.selecting import ReadyCalls
-from everloop.signals import share
+from everloop.process.signals import share
 
 StandardLoop = asyncio.SelectorEventLoop
 

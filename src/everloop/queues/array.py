@@ -10,9 +10,9 @@ Invariants:
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.queues.entry import Entry
 from cython.cimports.everloop.queues.pending import PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
 
@@ -25,7 +25,7 @@ class WatcherArray:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def add(self, watcher: Watcher) -> cython.int:
+    def add(self, watcher: Entry) -> cython.int:
         if self.count == self.capacity:
             grow(self)
         self.watchers[self.count] = cython.cast(cython.pointer[PyObject], watcher)
@@ -35,17 +35,17 @@ class WatcherArray:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def remove(self, watcher: Watcher) -> cython.void:
+    def remove(self, watcher: Entry) -> cython.void:
         self.count -= 1
         self.watchers[watcher.position] = self.watchers[self.count]
-        cython.cast(Watcher, self.watchers[watcher.position]).position = watcher.position
+        cython.cast(Entry, self.watchers[watcher.position]).position = watcher.position
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def feed_all(self, pending: PendingQueue, revents: cython.int) -> cython.int:
         i: cython.uint
         for i in range(self.count):
-            push(pending, cython.cast(Watcher, self.watchers[i]), revents)
+            push(pending, cython.cast(Entry, self.watchers[i]), revents)
         return 0
 
     @cython.cfunc
@@ -53,7 +53,7 @@ class WatcherArray:
     def verify(self) -> cython.int:
         i: cython.uint
         for i in range(self.count):
-            watcher: Watcher = cython.cast(Watcher, self.watchers[i])
+            watcher: Entry = cython.cast(Entry, self.watchers[i])
             if watcher.position != i:
                 raise Error(f"watcher array: {watcher!r} does not know its place")
             if watcher.seat == 0:

@@ -2,7 +2,7 @@ from libc.stdint cimport uint32_t
 from cpython.object cimport PyObject
 from everloop.backends.backend cimport Backend
 from everloop.queues.pending cimport PendingQueue
-from everloop.watcher cimport Watcher
+from everloop.queues.entry cimport Entry
 
 cdef enum DescriptorFlag:
     CHANGED = 1   # listed in changes
@@ -24,8 +24,8 @@ cdef class DescriptorTable:
     cdef int change_capacity
     cdef list strays           # Io whose number is too high to be an open file
 
-    cdef int link(self, Watcher watcher) except -1
-    cdef int unlink(self, Watcher watcher) except -1
+    cdef int link(self, Entry watcher) except -1
+    cdef int unlink(self, Entry watcher) except -1
     cdef int apart(self, int fd) noexcept
     cdef int take_in_strays(self) except -1
     cdef int feed_strays(self, int fd, int revents, PendingQueue pending) except -1

@@ -22,10 +22,10 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.queues.entry import STRAY, Entry, remove_from
 from cython.cimports.everloop.queues.pending import PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, F_GETFD, fcntl
-from cython.cimports.everloop.watcher import STRAY, Watcher, remove_from
 from cython.cimports.everloop.watchers.io import Io
 from cython.cimports.libc.string import memcpy, memmove
 from cython.cimports.posix.unistd import close
@@ -45,7 +45,7 @@ class DescriptorTable:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def link(self, watcher: Watcher) -> cython.int:
+    def link(self, watcher: Entry) -> cython.int:
         """Add an Io to its descriptor's chain and note the change."""
         io: Io = cython.cast(Io, watcher)
         if io.fd >= self.capacity:
@@ -63,7 +63,7 @@ class DescriptorTable:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def unlink(self, watcher: Watcher) -> cython.int:
+    def unlink(self, watcher: Entry) -> cython.int:
         """Take an Io out of its descriptor's chain and note the change."""
         io: Io = cython.cast(Io, watcher)
         if io.flags & STRAY:

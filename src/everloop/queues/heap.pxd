@@ -1,6 +1,6 @@
 from cpython.object cimport PyObject
 from everloop.clock cimport nanoseconds
-from everloop.watcher cimport Watcher
+from everloop.queues.entry cimport Entry
 
 cdef struct HeapNode:
     nanoseconds at
@@ -11,10 +11,10 @@ cdef class Heap:
     cdef unsigned int count
     cdef unsigned int capacity
 
-    cdef int add(self, Watcher watcher, nanoseconds at) except -1
-    cdef void put_back(self, Watcher watcher, nanoseconds at) noexcept
-    cdef void remove(self, Watcher watcher) noexcept
-    cdef void move(self, Watcher watcher, nanoseconds at) noexcept
+    cdef int add(self, Entry watcher, nanoseconds at) except -1
+    cdef void put_back(self, Entry watcher, nanoseconds at) noexcept
+    cdef void remove(self, Entry watcher) noexcept
+    cdef void move(self, Entry watcher, nanoseconds at) noexcept
     cdef void delay(self, nanoseconds delta) noexcept
     cdef void rebuild(self) noexcept
     cdef unsigned int count_due(self, nanoseconds now, unsigned int limit) noexcept

@@ -13,7 +13,7 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.clock import FOREVER, nanoseconds
-from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.everloop.queues.entry import Entry
 
 from everloop.errors import Error
 
@@ -26,7 +26,7 @@ class Heap:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def add(self, watcher: Watcher, at: nanoseconds) -> cython.int:
+    def add(self, watcher: Entry, at: nanoseconds) -> cython.int:
         if self.count == self.capacity:
             grow(self)
         self.put_back(watcher, at)
@@ -34,7 +34,7 @@ class Heap:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def put_back(self, watcher: Watcher, at: nanoseconds) -> cython.void:
+    def put_back(self, watcher: Entry, at: nanoseconds) -> cython.void:
         """As add, for a watcher whose node was taken and whose room is still there."""
         node: HeapNode
         node.at = at
@@ -44,7 +44,7 @@ class Heap:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def remove(self, watcher: Watcher) -> cython.void:
+    def remove(self, watcher: Entry) -> cython.void:
         place: cython.uint = watcher.position
         self.count -= 1
         if place < self.count:
@@ -52,7 +52,7 @@ class Heap:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def move(self, watcher: Watcher, at: nanoseconds) -> cython.void:
+    def move(self, watcher: Entry, at: nanoseconds) -> cython.void:
         """Give a watcher in the heap another time."""
         node: HeapNode = self.nodes[watcher.position]
         node.at = at
@@ -109,7 +109,7 @@ class Heap:
     def verify(self) -> cython.int:
         place: cython.uint
         for place in range(self.count):
-            watcher: Watcher = cython.cast(Watcher, self.nodes[place].watcher)
+            watcher: Entry = cython.cast(Entry, self.nodes[place].watcher)
             if watcher.position != place:
                 raise Error(f"heap: {watcher!r} does not know its node")
             if watcher.seat == 0:
@@ -138,7 +138,7 @@ def grow(heap: Heap) -> cython.int:
 @cython.exceptval(check=False)
 def put(nodes: cython.pointer[HeapNode], place: cython.uint, node: HeapNode) -> cython.void:
     nodes[place] = node
-    cython.cast(Watcher, node.watcher).position = place
+    cython.cast(Entry, node.watcher).position = place
 
 
 @cython.cfunc

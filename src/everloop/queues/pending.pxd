@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from everloop.watcher cimport Watcher
+from everloop.queues.entry cimport Entry
 
 cdef enum:
     LANES = 5  # EV_MAXPRI - EV_MINPRI + 1
@@ -18,7 +18,7 @@ cdef class PendingQueue:
     cdef int cursor  # the highest lane that has events, or -1
 
     cdef unsigned int total(self) noexcept
-    cdef int take_back(self, Watcher watcher) noexcept
+    cdef int take_back(self, Entry watcher) noexcept
     cdef void turn_round(self, int rank, unsigned int start, unsigned int end) noexcept
     cdef void exchange(self, int rank, unsigned int one, unsigned int other) noexcept
     cdef void clear(self) noexcept

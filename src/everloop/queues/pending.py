@@ -18,7 +18,7 @@ pending_inline.pxd.
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
-from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.everloop.queues.entry import Entry
 
 from everloop.errors import Error
 
@@ -46,7 +46,7 @@ class PendingQueue:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def take_back(self, watcher: Watcher) -> cython.int:
+    def take_back(self, watcher: Entry) -> cython.int:
         """Remove the watcher's entry; its revents, or 0 if there was none."""
         if watcher.slot == 0:
             return 0
@@ -91,7 +91,7 @@ class PendingQueue:
         for rank in range(LANES):
             for i in range(self.lanes[rank].count):
                 if self.lanes[rank].events[i].watcher != cython.NULL:
-                    cython.cast(Watcher, self.lanes[rank].events[i].watcher).slot = 0
+                    cython.cast(Entry, self.lanes[rank].events[i].watcher).slot = 0
             self.lanes[rank].count = 0
         self.cursor = -1
 
@@ -108,7 +108,7 @@ class PendingQueue:
             for i in range(self.lanes[rank].count):
                 if self.lanes[rank].events[i].watcher == cython.NULL:
                     continue
-                watcher: Watcher = cython.cast(Watcher, self.lanes[rank].events[i].watcher)
+                watcher: Entry = cython.cast(Entry, self.lanes[rank].events[i].watcher)
                 if watcher.slot != i + 1 or watcher.rank != rank:
                     raise Error(f"pending queue: {watcher!r} does not know its entry")
                 if watcher.seat == 0 and watcher.loop is not None:
@@ -122,7 +122,7 @@ def put(lane: cython.pointer[Lane], place: cython.uint, event: PendingEvent) -> 
     """Put an entry there, and have its watcher know."""
     lane.events[place] = event
     if event.watcher != cython.NULL:
-        cython.cast(Watcher, event.watcher).slot = place + 1
+        cython.cast(Entry, event.watcher).slot = place + 1
 
 
 @cython.cfunc

@@ -1,12 +1,11 @@
 # Into and out of the pending queue: every event goes through both, so they are
-# inline, which across modules only a header can be; and not in pending.pxd, which
-# is read while Watcher is still being declared.
+# inline, which across modules only a header can be.
 from cpython.object cimport PyObject
 from everloop.queues.pending cimport Lane, PendingEvent, PendingQueue, grow
 from everloop.sys.compiler cimport __builtin_prefetch
-from everloop.watcher cimport Watcher
+from everloop.queues.entry cimport Entry
 
-cdef inline int push(PendingQueue queue, Watcher watcher, int revents) except -1:
+cdef inline int push(PendingQueue queue, Entry watcher, int revents) except -1:
     """Add revents to the watcher's entry, which is made if it has none."""
     cdef Lane* lane = &queue.lanes[watcher.rank]
     if watcher.slot:

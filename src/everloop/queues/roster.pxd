@@ -1,4 +1,4 @@
-from everloop.watcher cimport Watcher
+from everloop.queues.entry cimport Entry
 
 cdef class Roster:
     cdef list seats          # watchers in the order of boarding, then None
@@ -6,7 +6,7 @@ cdef class Roster:
     cdef Py_ssize_t empty    # seats among those that were left
 
     cdef int reserve(self) except -1
-    cdef int board(self, Watcher watcher) except -1
-    cdef int leave(self, Watcher watcher) except -1
+    cdef int board(self, Entry watcher) except -1
+    cdef int leave(self, Entry watcher) except -1
     cdef list watchers(self)
     cdef int verify(self) except -1

@@ -16,7 +16,7 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.list import PyList_GET_SIZE
-from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.everloop.queues.entry import Entry
 
 from everloop.errors import Error
 
@@ -37,7 +37,7 @@ class Roster:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def board(self, watcher: Watcher) -> cython.int:
+    def board(self, watcher: Entry) -> cython.int:
         """Own the watcher; nothing if it is aboard already."""
         if watcher.seat:
             return 0
@@ -49,7 +49,7 @@ class Roster:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def leave(self, watcher: Watcher) -> cython.int:
+    def leave(self, watcher: Entry) -> cython.int:
         """Own the watcher no longer; nothing if it is not aboard."""
         if watcher.seat == 0:
             return 0
@@ -81,7 +81,7 @@ class Roster:
             if self.seats[place] is None:
                 empty += place < self.taken
                 continue
-            watcher: Watcher = self.seats[place]
+            watcher: Entry = self.seats[place]
             if watcher.seat != place + 1:
                 raise Error(f"roster: {watcher!r} does not know its seat")
             if not watcher.flags and watcher.slot == 0:
@@ -112,7 +112,7 @@ def move_up(roster: Roster) -> cython.int:
     for place in range(roster.taken):
         if seats[place] is None:
             continue
-        watcher: Watcher = seats[place]
+        watcher: Entry = seats[place]
         seats[place] = None
         seats[kept] = watcher
         kept += 1

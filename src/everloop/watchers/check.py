@@ -1,9 +1,10 @@
 """Check: just after the loop has waited."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.watcher import Watcher, make_able
 
 
 @cython.cclass
@@ -18,7 +19,7 @@ class Check(Watcher):
         """Call back from now on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         loop.checks.add(self)

@@ -1,4 +1,4 @@
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 from everloop.watchers.io cimport Io
 
@@ -8,5 +8,5 @@ cdef class Child(Watcher):
     cdef int reported_pid    # rpid: whose status it is
     cdef int reported_status # rstatus: as waitpid(2) gives it
 
-cdef int renew_pidfd(Loop loop, Io io) except -1
-cdef int forget_children(Loop loop) except -1
+cdef int renew_pidfd(CallingLoop loop, Io io) except -1
+cdef int forget_children(CallingLoop loop) except -1

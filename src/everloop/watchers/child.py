@@ -19,10 +19,10 @@ import os
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
-from cython.cimports.everloop.failures import warn
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.owned import OwnedDescriptor, own
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.failures import warn
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, STRAY, remove_from
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
@@ -41,16 +41,13 @@ from cython.cimports.everloop.sys.wait import (
     waitpid,
 )
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    INTERNAL,
-    STRAY,
     Watcher,
     adopt,
     check_inactive,
     check_new,
     make_able,
-    remove_from,
 )
+from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.signal import Signal
 from cython.cimports.libc.errno import ENOSYS, EPERM, errno
@@ -78,7 +75,7 @@ class Child(Watcher):
         self,
         pid,
         trace,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -103,7 +100,7 @@ class Child(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         loop.after_fork()
@@ -129,7 +126,7 @@ class Child(Watcher):
     def stop(self):
         """Watch no longer and take back a pending event."""
         if self.flags & ACTIVE:
-            loop: Loop = self.loop
+            loop: CallingLoop = self.loop
             remove_from(loop.children, self)
             loop.deactivate(self)
             unwatch(self, loop)
@@ -190,7 +187,7 @@ def check_pid(pid: object) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def check_loop(pid: cython.int, trace: cython.bint, loop: Loop) -> cython.int:
+def check_loop(pid: cython.int, trace: cython.bint, loop: CallingLoop) -> cython.int:
     if not loop.is_default and (pid == 0 or trace):
         raise Error("only the default loop can watch any child (pid 0), or trace one")
     return 0
@@ -198,13 +195,13 @@ def check_loop(pid: cython.int, trace: cython.bint, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def by_pidfd(self: Child, loop: Loop) -> cython.bint:
+def by_pidfd(self: Child, loop: CallingLoop) -> cython.bint:
     return self.pid != 0 and not self.extra and self.pid in loop.pidfds
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def unwatch(self: Child, loop: Loop) -> cython.int:
+def unwatch(self: Child, loop: CallingLoop) -> cython.int:
     """Stop the internal watcher that served this one last."""
     needs_sigchld: cython.bint = False
     pid_wanted: cython.bint = False
@@ -226,14 +223,14 @@ def unwatch(self: Child, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def make_room(loop: Loop) -> cython.int:
+def make_room(loop: CallingLoop) -> cython.int:
     """Before a status is taken: all that deliver() may need memory for."""
     return reserve(loop.queue, EV_MAXPRI - EV_MINPRI, cython.cast(cython.uint, len(loop.children)))
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
+def deliver(loop: CallingLoop, pid: cython.int, status: cython.int) -> cython.int:
     """Give a status to all the loop's watchers of that child, those of any child first.
 
     Nothing here may fail, since the status can't be had again.
@@ -246,7 +243,7 @@ def deliver(loop: Loop, pid: cython.int, status: cython.int) -> cython.int:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def push_those_of(
-    loop: Loop, wanted: cython.int, pid: cython.int, status: cython.int
+    loop: CallingLoop, wanted: cython.int, pid: cython.int, status: cython.int
 ) -> cython.int:
     running: cython.bint = WIFSTOPPED(status) or WIFCONTINUED(status)
     place: cython.Py_ssize_t = len(loop.children)
@@ -267,7 +264,7 @@ def push_those_of(
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
+def watch_pidfd(self: Child, loop: CallingLoop) -> cython.bint:
     """Have the child's pidfd watched; False if the kernel has none."""
     info: siginfo_t
     if self.pid in loop.pidfds:
@@ -296,7 +293,7 @@ def watch_pidfd(self: Child, loop: Loop) -> cython.bint:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def close_pidfd(loop: Loop, pid: object) -> cython.int:
+def close_pidfd(loop: CallingLoop, pid: object) -> cython.int:
     io: Io = loop.pidfds.pop(pid, None)
     if io is not None:
         Io.stop(io)
@@ -306,7 +303,7 @@ def close_pidfd(loop: Loop, pid: object) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def renew_pidfd(loop: Loop, io: Io) -> cython.int:
+def renew_pidfd(loop: CallingLoop, io: Io) -> cython.int:
     """The pidfd was closed by somebody: have another one, or none if nobody wants it."""
     pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
     child: Child
@@ -322,7 +319,7 @@ def on_pidfd(io: Io, revents):
     """The child has ended: take its status."""
     status: cython.int = 0
     pid: cython.int = cython.cast(OwnedDescriptor, io.data).number
-    loop: Loop = io.loop
+    loop: CallingLoop = io.loop
     loop.after_fork()
     key: object = pid
     if loop.pidfds.get(key) is not io:
@@ -342,7 +339,7 @@ def on_pidfd(io: Io, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def forget_children(loop: Loop) -> cython.int:
+def forget_children(loop: CallingLoop) -> cython.int:
     """In a forked child: the parent's children are none of ours."""
     for pid in list(loop.pidfds):
         close_pidfd(loop, pid)
@@ -354,7 +351,7 @@ def forget_children(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_sigchld(loop: Loop) -> cython.int:
+def watch_sigchld(loop: CallingLoop) -> cython.int:
     reaper: Signal = Signal(SIGCHLD, loop, on_sigchld, None, EV_MAXPRI)
     reaper.flags |= INTERNAL
     reaper.start()
@@ -368,7 +365,7 @@ def on_sigchld(reaper: Signal, revents):
     One at a time: a watcher of several children has room for one status, and has to
     see it before the next.
     """
-    loop: Loop = reaper.loop
+    loop: CallingLoop = reaper.loop
     status: cython.int = 0
     push(loop.queue, reaper, EV_SIGNAL)
     make_room(loop)
@@ -383,7 +380,7 @@ def on_sigchld(reaper: Signal, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def next_status(loop: Loop, status: cython.p_int) -> cython.int:
+def next_status(loop: CallingLoop, status: cython.p_int) -> cython.int:
     """Take a status of a watched child that has one; its process id, or 0."""
     child: Child
     pid: cython.int

@@ -1,13 +1,13 @@
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 from everloop.watchers.io cimport Io
 
 cdef class Embed(Watcher):
-    cdef readonly Loop other
+    cdef readonly CallingLoop other
     cdef object io       # internal Io on the other loop's kernel descriptor, while active
     cdef object prepare  # internal Prepare, while active
 
 cdef Embed embed_of(Io io)
 cdef int sweep_embedded(Embed self) except -1
-cdef int stop_embedders(Loop other) except -1
-cdef int follow_rebuild(Loop other) except -1
+cdef int stop_embedders(CallingLoop other) except -1
+cdef int follow_rebuild(CallingLoop other) except -1

@@ -17,20 +17,20 @@ from cython.cimports.everloop.constants import (
     EVBACKEND_EPOLL,
     EVRUN_NOWAIT,
 )
-from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.loop_inline import unable
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    INTERNAL,
     Watcher,
     adopt,
     check_callback,
     check_inactive,
     check_new,
+    loop_of,
     make_able,
     raise_unusable,
-    remove_from,
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.prepare import Prepare
@@ -58,8 +58,8 @@ class Embed(Watcher):
 
     def __init__(
         self,
-        other: Loop,
-        loop: Loop,
+        other: object,
+        loop: object,
         callback: object = None,
         data: object = None,
         priority: object = 0,
@@ -75,7 +75,7 @@ class Embed(Watcher):
         """Watch the other loop from now on; does nothing if active."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         check_other(self.other, loop)
@@ -109,12 +109,12 @@ class Embed(Watcher):
     @cython.always_allow_keywords(False)
     def sweep(self):
         """Run one pass of the other loop, without blocking."""
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
         sweep_embedded(self)
 
-    def set(self, other: Loop) -> None:
+    def set(self, other: object) -> None:
         """Embed another loop; raises Error while the watcher is active."""
         check_inactive(self, "set() can't be called")
         if self.loop is not None:
@@ -138,9 +138,8 @@ class Embed(Watcher):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def check_other(other: Loop, loop: Loop) -> cython.int:
-    if other is None:
-        raise TypeError("other must be a Loop, not None")
+def check_other(candidate: object, loop: CallingLoop) -> cython.int:
+    other: CallingLoop = loop_of("other", candidate)
     other.check_open()
     if other.kernel.flag != EVBACKEND_EPOLL:
         raise Error("other can't be embedded: its backend has no descriptor to watch")
@@ -151,19 +150,19 @@ def check_other(other: Loop, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def reaches(inner: Loop, sought: Loop) -> cython.bint:
+def reaches(inner: CallingLoop, sought: CallingLoop) -> cython.bint:
     """Whether sought is inner, or embedded in it at any depth."""
     if inner is sought:
         return True
     for embed in sought.embedders:
-        outer: Loop = embed.loop
+        outer: CallingLoop = embed.loop
         if reaches(inner, outer):
             return True
     return False
 
 
 @cython.cfunc
-def kernel_watcher(self: Embed, loop: Loop) -> Io:
+def kernel_watcher(self: Embed, loop: CallingLoop) -> Io:
     """An Io for the other loop's descriptor, at this watcher's priority."""
     io: Io = new_internal_io(loop, self.other.kernel.fd, EV_READ, on_readable)
     io.data = self
@@ -218,14 +217,15 @@ def on_prepare(prepare: Prepare, revents):
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def sweep_embedded(self: Embed) -> cython.int:
-    other: Loop = self.other
+    # Whatever a subclass makes of it.
+    other: object = self.other
     other.start(EVRUN_NOWAIT)
     return 0
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def stop_embedders(other: Loop) -> cython.int:
+def stop_embedders(other: CallingLoop) -> cython.int:
     """The other loop is about to be closed."""
     for embed in list(other.embedders):
         Embed.stop(embed)
@@ -234,7 +234,7 @@ def stop_embedders(other: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def follow_rebuild(other: Loop) -> cython.int:
+def follow_rebuild(other: CallingLoop) -> cython.int:
     """The other loop has a new descriptor."""
     for watcher in other.embedders:
         embed: Embed = watcher

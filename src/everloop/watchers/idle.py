@@ -1,10 +1,11 @@
 """Idle: there is nothing else to do."""
 
 import cython
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
 from cython.cimports.everloop.queues.array import WatcherArray
-from cython.cimports.everloop.watcher import ACTIVE, Watcher, make_able
+from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.watcher import Watcher, make_able
 
 
 @cython.cclass
@@ -20,7 +21,7 @@ class Idle(Watcher):
         """Call back from now on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         array: WatcherArray = loop.idles[self.rank]

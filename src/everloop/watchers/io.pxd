@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef class Io(Watcher):
@@ -7,5 +7,5 @@ cdef class Io(Watcher):
     cdef readonly int fd
     cdef PyObject* next_on_fd  # Io, borrowed: the descriptor table's chain
 
-cdef Io new_internal_io(Loop loop, int fd, int events, object callback)
-cdef Io new_io(Loop loop, object fd, object events, object callback, object data, object priority)
+cdef Io new_internal_io(CallingLoop loop, int fd, int events, object callback)
+cdef Io new_io(CallingLoop loop, object fd, object events, object callback, object data, object priority)

@@ -3,19 +3,11 @@
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, UNWATCHED
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
-from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    INTERNAL,
-    UNWATCHED,
-    Watcher,
-    adopt,
-    check_inactive,
-    check_new,
-    make_able,
-)
+from cython.cimports.everloop.watcher import Watcher, adopt, check_inactive, check_new, make_able
 
 
 @cython.cclass
@@ -41,7 +33,7 @@ class Io(Watcher):
         self,
         fd,
         events,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -53,7 +45,7 @@ class Io(Watcher):
         """Watch from the next pass on; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         loop.descriptors.link(self)
@@ -97,7 +89,7 @@ def init_io(
     self: Io,
     fd: object,
     events: object,
-    loop: Loop,
+    loop: object,
     callback: object,
     data: object,
     priority: object,
@@ -113,7 +105,7 @@ def init_io(
 
 @cython.cfunc
 def new_io(
-    loop: Loop, fd: object, events: object, callback: object, data: object, priority: object
+    loop: CallingLoop, fd: object, events: object, callback: object, data: object, priority: object
 ) -> Io:
     self: Io = Io.__new__(Io)
     init_io(self, fd, events, loop, callback, data, priority)
@@ -121,7 +113,7 @@ def new_io(
 
 
 @cython.cfunc
-def new_internal_io(loop: Loop, fd: cython.int, events: cython.int, callback: object) -> Io:
+def new_internal_io(loop: CallingLoop, fd: cython.int, events: cython.int, callback: object) -> Io:
     """An Io for a descriptor of the loop's own, served before all others."""
     self: Io = new_io(loop, fd, events, callback, None, EV_MAXPRI)
     self.flags |= INTERNAL

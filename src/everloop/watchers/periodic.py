@@ -2,15 +2,10 @@
 
 import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    adopt,
-    check_inactive,
-    check_new,
-    make_able,
-)
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.watcher import adopt, check_inactive, check_new, make_able
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
     enter_heap,
@@ -39,7 +34,7 @@ class Periodic(DatedWatcher):
         self,
         offset: cython.double,
         interval: cython.double,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -55,7 +50,7 @@ class Periodic(DatedWatcher):
         """Wait for the next moment; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         self.when = next_moment(self, loop)
@@ -118,7 +113,7 @@ def check_period(offset: cython.double, interval: cython.double) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1)
-def next_moment(self: Periodic, loop: Loop) -> cython.double:
+def next_moment(self: Periodic, loop: CallingLoop) -> cython.double:
     if self._interval > 0.0:
         return next_multiple(self, wall_time(loop))
     return self._offset

@@ -2,16 +2,12 @@
 
 import cython
 from cython.cimports.everloop.clock import nanoseconds
-from cython.cimports.everloop.failures import callback_failed, describe, set_error, warn
-from cython.cimports.everloop.loop import OPEN, Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    adopt,
-    check_callback,
-    check_new,
-    make_able,
-)
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.failures import callback_failed, describe, set_error, warn
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.watcher import adopt, check_callback, check_new, make_able
 from cython.cimports.everloop.watchers.wall_clock import (
     ASKING,
     DatedWatcher,
@@ -41,7 +37,7 @@ class Scheduler(DatedWatcher):
     def __init__(
         self,
         reschedule,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -56,7 +52,7 @@ class Scheduler(DatedWatcher):
         """Ask for the next time and wait for it; does nothing if active."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         if self.extra & ASKING:
@@ -101,7 +97,7 @@ def check_reschedule(reschedule: object) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def ask(self: Scheduler, loop: Loop, earliest: nanoseconds) -> cython.int:
+def ask(self: Scheduler, loop: CallingLoop, earliest: nanoseconds) -> cython.int:
     """Have an active watcher, out of the heap, work out its next time and wait for it."""
     self.extra |= ASKING
     try:
@@ -120,7 +116,7 @@ def ask(self: Scheduler, loop: Loop, earliest: nanoseconds) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def note_failure(self: Scheduler, loop: Loop, error: object) -> cython.int:
+def note_failure(self: Scheduler, loop: CallingLoop, error: object) -> cython.int:
     """Have the loop report it. Without memory for that it is stopped here and now."""
     try:
         loop.failed.append((self, self._reschedule, error))
@@ -133,7 +129,7 @@ def note_failure(self: Scheduler, loop: Loop, error: object) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=True)
-def next_time(self: Scheduler, loop: Loop) -> cython.double:
+def next_time(self: Scheduler, loop: CallingLoop) -> cython.double:
     now: cython.double = cython.cast(cython.double, wall_time(loop)) / 1e9
     answer: object = self._reschedule(self, now)
     moment: cython.double = answer
@@ -146,7 +142,7 @@ def next_time(self: Scheduler, loop: Loop) -> cython.double:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def report_failed(loop: Loop) -> cython.int:
+def report_failed(loop: CallingLoop) -> cython.int:
     """Stop the watchers whose reschedule failed, and deal with the exceptions."""
     while loop.failed:
         report_first_failed(loop)
@@ -155,7 +151,7 @@ def report_failed(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def report_first_failed(loop: Loop) -> cython.int:
+def report_first_failed(loop: CallingLoop) -> cython.int:
     watcher, reschedule, error = loop.failed.pop(0)
     if cython.cast(Scheduler, watcher).flags & ACTIVE:
         retire_dated(watcher, loop)

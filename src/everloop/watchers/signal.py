@@ -1,17 +1,15 @@
 """Signal: the process gets a signal.
 
 A loop keeps its active Signal watchers in ``Loop.signals``, a dict of lists by
-number, in the order of starting. Signals come by a C handler (see signals.py), or
+number, in the order of starting. Signals come by a C handler (see process/signals.py), or
 with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 """
 
 import cython
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.owned import OwnedDescriptor, own
-from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.signals import (
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.process.signals import (
     check_signum,
     claim,
     has_arrived,
@@ -20,6 +18,8 @@ from cython.cimports.everloop.signals import (
     owned_by,
     release,
 )
+from cython.cimports.everloop.queues.entry import ACTIVE, remove_from
+from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import (
     NSIG,
     SFD_CLOEXEC,
@@ -34,14 +34,13 @@ from cython.cimports.everloop.sys.signal import (
     sigset_t,
 )
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
     Watcher,
     adopt,
     check_inactive,
     check_new,
     make_able,
-    remove_from,
 )
+from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.errno import errno
 from cython.cimports.posix.unistd import read
@@ -67,7 +66,7 @@ class Signal(Watcher):
     def __init__(
         self,
         signum,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -85,7 +84,7 @@ class Signal(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         signum: cython.int = self.position
@@ -134,7 +133,7 @@ class Signal(Watcher):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def give_up(loop: Loop, signum: cython.int) -> cython.int:
+def give_up(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Release a signal that has no watchers left."""
     if loop.signals.get(signum):
         return 0
@@ -147,7 +146,7 @@ def give_up(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_signals(loop: Loop) -> cython.int:
+def queue_signals(loop: CallingLoop) -> cython.int:
     """Queue the watchers of the signals that have arrived.
 
     From the highest number down: the pending queue gives back the last one first.
@@ -169,7 +168,7 @@ def queue_signals(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
+def feed_signal_watchers(loop: CallingLoop, signum: cython.int) -> cython.int:
     watchers: list = loop.signals.get(signum)
     if watchers is not None:
         place: cython.Py_ssize_t = len(watchers)
@@ -184,7 +183,7 @@ def feed_signal_watchers(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
+def open_signalfd(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Take one signal more by the loop's signalfd, which is made if need be."""
     mask: sigset_t
     sigemptyset(cython.address(mask))
@@ -210,7 +209,7 @@ def open_signalfd(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def unblock(loop: Loop, signum: cython.int) -> cython.int:
+def unblock(loop: CallingLoop, signum: cython.int) -> cython.int:
     """Take one signal less by the signalfd, and the last one with it."""
     mask: sigset_t
     gone: sigset_t
@@ -229,7 +228,7 @@ def unblock(loop: Loop, signum: cython.int) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def leave_signalfd(loop: Loop) -> cython.int:
+def leave_signalfd(loop: CallingLoop) -> cython.int:
     """Give up the signalfd, as in a forked child, where it is the parent's."""
     io: Io = loop.signal_io
     loop.signal_io = None
@@ -241,7 +240,7 @@ def leave_signalfd(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def reopen_signalfd(loop: Loop) -> cython.int:
+def reopen_signalfd(loop: CallingLoop) -> cython.int:
     """Have a signalfd again if there was one."""
     if loop.takes_signals_by_fd and loop.signal_io is None:
         for signum in loop.signals:

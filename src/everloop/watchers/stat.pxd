@@ -1,5 +1,5 @@
-from everloop.inotify cimport Trail
-from everloop.loop cimport Loop
+from everloop.watchers.inodes.inotify cimport Trail
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef class Stat(Watcher):
@@ -12,5 +12,5 @@ cdef class Stat(Watcher):
     cdef unsigned int looks        # at the attributes, to tell which was the last
     cdef Trail trail               # None while stopped
 
-cdef Stat new_stat(Loop loop, object path, double interval, object callback, object data, object priority)
-cdef int rebuild_stats(Loop loop) except -1
+cdef Stat new_stat(CallingLoop loop, object path, double interval, object callback, object data, object priority)
+cdef int rebuild_stats(CallingLoop loop) except -1

@@ -1,6 +1,6 @@
 """Stat: the attributes of a path have changed.
 
-An active Stat has a Trail (see inotify.py and paths.py), by which the kernel
+An active Stat has a Trail (see inodes/), by which the kernel
 tells what happens to its path, and an internal Timer where that is not enough.
 Both only make it look; the attributes decide whether its callback is called.
 
@@ -14,15 +14,12 @@ from stat import S_ISLNK
 
 import cython
 from cython.cimports.everloop.constants import EV_MINPRI, EV_READ, EV_STAT
-from cython.cimports.everloop.inotify import Inotify, Trail
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import unable
-from cython.cimports.everloop.paths import follow
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    INTERNAL,
     Watcher,
     adopt,
     check_inactive,
@@ -30,6 +27,8 @@ from cython.cimports.everloop.watcher import (
     make_able,
     raise_unusable,
 )
+from cython.cimports.everloop.watchers.inodes.inotify import Inotify, Trail
+from cython.cimports.everloop.watchers.inodes.paths import follow
 from cython.cimports.everloop.watchers.timer import Timer, new_timer
 
 POLLED_EVERY = 5.0  # seconds, with interval 0
@@ -75,7 +74,7 @@ class Stat(Watcher):
         self,
         path,
         interval: cython.double,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -90,7 +89,7 @@ class Stat(Watcher):
         """
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         refresh(self)
@@ -149,7 +148,7 @@ def init_stat(
     self: Stat,
     path: object,
     interval: cython.double,
-    loop: Loop,
+    loop: object,
     callback: object,
     data: object,
     priority: object,
@@ -163,7 +162,7 @@ def init_stat(
 
 @cython.cfunc
 def new_stat(
-    loop: Loop,
+    loop: CallingLoop,
     path: object,
     interval: cython.double,
     callback: object,
@@ -292,7 +291,7 @@ def compared(attributes: object) -> tuple:
 @cython.exceptval(-1, check=False)
 def set_out(self: Stat) -> cython.int:
     """Have a trail that tells what happens to the path from now on."""
-    loop: Loop = self.loop
+    loop: CallingLoop = self.loop
     if loop.stats is None:
         loop.stats = Inotify(loop, on_inotify)
     inotify: Inotify = loop.stats
@@ -369,7 +368,7 @@ def on_inotify(io: Watcher, revents):
     if inotify.inherited():
         rebuild_stats(io.loop)
         return
-    loop: Loop = io.loop
+    loop: CallingLoop = io.loop
     # Until all is done, for which there may be no memory, there is more to do.
     push(loop.queue, io, EV_READ)
     touched: dict = inotify.read()
@@ -382,7 +381,7 @@ def on_inotify(io: Watcher, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def rebuild_stats(loop: Loop) -> cython.int:
+def rebuild_stats(loop: CallingLoop) -> cython.int:
     """In a forked child, or after reset(): have a descriptor of our own, and see what was missed.
 
     The old one is given up first, as what it watches belongs to the parent.

@@ -1,5 +1,5 @@
 from everloop.clock cimport nanoseconds
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef enum:
@@ -11,5 +11,5 @@ cdef class Timer(Watcher):
     cdef double rest     # seconds to go, while stopped
     cdef double _repeat  # seconds
 
-cdef Timer new_timer(Loop loop, double after, double repeat, object callback, object data, object priority)
-cdef int queue_expired(Loop loop) except -1
+cdef Timer new_timer(CallingLoop loop, double after, double repeat, object callback, object data, object priority)
+cdef int queue_expired(CallingLoop loop) except -1

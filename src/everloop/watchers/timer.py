@@ -4,20 +4,14 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import freshen, unable
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import freshen, unable
+from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
 from cython.cimports.everloop.sys.compiler import __builtin_prefetch
-from cython.cimports.everloop.watcher import (
-    ACTIVE,
-    Watcher,
-    adopt,
-    check_inactive,
-    check_new,
-    make_able,
-)
+from cython.cimports.everloop.watcher import Watcher, adopt, check_inactive, check_new, make_able
 from cython.cimports.libc.math import isnan
 
 
@@ -43,7 +37,7 @@ class Timer(Watcher):
         self,
         after: cython.double,
         repeat: cython.double,
-        loop: Loop,
+        loop: object,
         callback: object,
         data: object = None,
         priority: object = 0,
@@ -55,7 +49,7 @@ class Timer(Watcher):
         """Run the time that is left; does nothing if active. Thread-safe."""
         if self.flags & ACTIVE:
             return
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         freshen(loop)
@@ -85,7 +79,7 @@ class Timer(Watcher):
 
         Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
         """
-        loop: Loop = self.loop
+        loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         freshen(loop)
@@ -137,7 +131,7 @@ def init_timer(
     self: Timer,
     after: cython.double,
     repeat: cython.double,
-    loop: Loop,
+    loop: object,
     callback: object,
     data: object,
     priority: object,
@@ -152,7 +146,7 @@ def init_timer(
 
 @cython.cfunc
 def new_timer(
-    loop: Loop,
+    loop: CallingLoop,
     after: cython.double,
     repeat: cython.double,
     callback: object,
@@ -169,7 +163,7 @@ def new_timer(
 def seconds_left(self: Timer) -> cython.double:
     if not self.flags & ACTIVE:
         return self.rest
-    loop: Loop = self.loop
+    loop: CallingLoop = self.loop
     freshen(loop)
     return cython.cast(cython.double, loop.timers.nodes[self.position].at - loop.mono) / 1e9
 
@@ -184,7 +178,7 @@ def next_time(self: Timer, at: nanoseconds, now: nanoseconds) -> nanoseconds:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_expired(loop: Loop) -> cython.int:
+def queue_expired(loop: CallingLoop) -> cython.int:
     """Queue the timers that are due, and re-arm or stop them."""
     heap: Heap = loop.timers
     first: HeapNode[FEW]
@@ -212,7 +206,7 @@ def queue_expired(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def take_first(loop: Loop, timer: Timer) -> cython.void:
+def take_first(loop: CallingLoop, timer: Timer) -> cython.void:
     """Re-arm or stop the timer at the top of the heap, which is due."""
     at: nanoseconds = loop.timers.nodes[0].at
     if timer._repeat > 0.0:
@@ -224,7 +218,7 @@ def take_first(loop: Loop, timer: Timer) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_many(loop: Loop) -> cython.int:
+def queue_many(loop: CallingLoop) -> cython.int:
     """Queue timers that are due, by the thousand: sorted, not taken one by one."""
     heap: Heap = loop.timers
     due: cython.uint = heap.count_due(loop.mono, heap.count)
@@ -260,7 +254,7 @@ def queue_many(loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def revive(loop: Loop, timer: Timer, at: nanoseconds) -> cython.void:
+def revive(loop: CallingLoop, timer: Timer, at: nanoseconds) -> cython.void:
     """Take back what take_first() did."""
     if timer.flags & ACTIVE:
         loop.timers.move(timer, at)
@@ -272,7 +266,7 @@ def revive(loop: Loop, timer: Timer, at: nanoseconds) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def expire(loop: Loop, timer: Timer, at: nanoseconds) -> cython.void:
+def expire(loop: CallingLoop, timer: Timer, at: nanoseconds) -> cython.void:
     """A timer that fires once is stopped, but owned until its callback has run."""
     timer.rest = cython.cast(cython.double, at - loop.mono) / 1e9
     timer.flags &= ~ACTIVE

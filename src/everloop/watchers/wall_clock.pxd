@@ -1,5 +1,5 @@
 from everloop.clock cimport nanoseconds
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef enum DatedFlag:  # Watcher.extra
@@ -10,9 +10,9 @@ cdef class DatedWatcher(Watcher):
     # Watcher.position: its node in the loop's heap of dates, while IN_HEAP.
     cdef double when  # seconds since 1970: the next time, or the last one
 
-cdef int enter_heap(DatedWatcher self, Loop loop, nanoseconds earliest) except -1
-cdef void leave_heap(DatedWatcher self, Loop loop) noexcept
-cdef int retire_dated(DatedWatcher self, Loop loop) except -1
-cdef nanoseconds wall_time(Loop loop) except? -1
-cdef int queue_due(Loop loop) except -1
-cdef int reschedule_all(Loop loop) except -1
+cdef int enter_heap(DatedWatcher self, CallingLoop loop, nanoseconds earliest) except -1
+cdef void leave_heap(DatedWatcher self, CallingLoop loop) noexcept
+cdef int retire_dated(DatedWatcher self, CallingLoop loop) except -1
+cdef nanoseconds wall_time(CallingLoop loop) except? -1
+cdef int queue_due(CallingLoop loop) except -1
+cdef int reschedule_all(CallingLoop loop) except -1

@@ -8,12 +8,13 @@ callback may do anything, stopping the watcher or closing the loop included.
 import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_PERIODIC
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.loop_inline import freshen
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.inline import freshen
+from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.watcher import ACTIVE, Watcher
+from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.periodic import Periodic, next_multiple
 from cython.cimports.everloop.watchers.scheduler import Scheduler, ask
 
@@ -39,14 +40,14 @@ class DatedWatcher(Watcher):
 
 @cython.cfunc
 @cython.exceptval(-1)
-def wall_time(loop: Loop) -> nanoseconds:
+def wall_time(loop: CallingLoop) -> nanoseconds:
     freshen(loop)
     return loop.mono + loop.wall_ahead
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def enter_heap(self: DatedWatcher, loop: Loop, earliest: nanoseconds) -> cython.int:
+def enter_heap(self: DatedWatcher, loop: CallingLoop, earliest: nanoseconds) -> cython.int:
     """Wait for the watcher's time, but not before earliest."""
     loop.dates.add(self, max(from_seconds(self.when), earliest))
     self.extra |= IN_HEAP
@@ -55,7 +56,7 @@ def enter_heap(self: DatedWatcher, loop: Loop, earliest: nanoseconds) -> cython.
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def leave_heap(self: DatedWatcher, loop: Loop) -> cython.void:
+def leave_heap(self: DatedWatcher, loop: CallingLoop) -> cython.void:
     if self.extra & IN_HEAP:
         loop.dates.remove(self)
         self.extra &= ~IN_HEAP
@@ -63,7 +64,7 @@ def leave_heap(self: DatedWatcher, loop: Loop) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def retire_dated(self: DatedWatcher, loop: Loop) -> cython.int:
+def retire_dated(self: DatedWatcher, loop: CallingLoop) -> cython.int:
     """Stop an active watcher that has no next time, but let its pending event be served.
 
     As an expired timer it is owned until its callback has run.
@@ -78,7 +79,7 @@ def retire_dated(self: DatedWatcher, loop: Loop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_due(loop: Loop) -> cython.int:
+def queue_due(loop: CallingLoop) -> cython.int:
     """Queue the watchers whose time has come, and find their next times."""
     heap: Heap = loop.dates
     if heap.count == 0:
@@ -116,7 +117,7 @@ def take_due(heap: Heap, now: nanoseconds, due: list) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def make_room(loop: Loop, due: list) -> cython.int:
+def make_room(loop: CallingLoop, due: list) -> cython.int:
     """So that either all can be queued, or none are."""
     watcher: Watcher
     for watcher in due:
@@ -138,7 +139,7 @@ def put_back(heap: Heap, due: list) -> cython.int:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def reschedule_from(
-    due: list, place: cython.Py_ssize_t, loop: Loop, earliest: nanoseconds
+    due: list, place: cython.Py_ssize_t, loop: CallingLoop, earliest: nanoseconds
 ) -> cython.int:
     """Find the next times of those at place and after it, even if that fails for one."""
     while place < len(due):
@@ -153,7 +154,7 @@ def reschedule_from(
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def reschedule(self: DatedWatcher, loop: Loop, earliest: nanoseconds) -> cython.int:
+def reschedule(self: DatedWatcher, loop: CallingLoop, earliest: nanoseconds) -> cython.int:
     """Find the next time of an active watcher that is out of the heap."""
     if not self.flags & ACTIVE or self.extra:
         return 0
@@ -168,7 +169,7 @@ def reschedule(self: DatedWatcher, loop: Loop, earliest: nanoseconds) -> cython.
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def reschedule_all(loop: Loop) -> cython.int:
+def reschedule_all(loop: CallingLoop) -> cython.int:
     """The wall clock was set: find all next times anew, but for those that stand fast."""
     heap: Heap = loop.dates
     moved: list = []

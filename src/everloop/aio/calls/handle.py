@@ -17,7 +17,8 @@ from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.tuple import PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import from_seconds
-from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.engine.failures import propagate
+from cython.cimports.everloop.queues.entry import ACTIVE, HIDDEN
 from cython.cimports.everloop.sys.python import (
     PY_VECTORCALL_ARGUMENTS_OFFSET,
     Py_DECREF,
@@ -29,7 +30,7 @@ from cython.cimports.everloop.sys.python import (
     alias_method,
     call_vector,
 )
-from cython.cimports.everloop.watcher import ACTIVE, HIDDEN, adopt
+from cython.cimports.everloop.watcher import adopt
 from cython.cimports.everloop.watchers.timer import Timer
 
 from everloop.aio.stdlib import (

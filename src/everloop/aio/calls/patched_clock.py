@@ -3,7 +3,7 @@
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.clock import Clock, from_seconds, nanoseconds
-from cython.cimports.everloop.failures import set_error
+from cython.cimports.everloop.engine.failures import set_error
 from cython.cimports.everloop.sys.python import PyErr_SetInterrupt, PyErr_WriteUnraisable
 
 

@@ -21,7 +21,7 @@ from cython.cimports.everloop.aio.calls.patched_clock import PatchedClock
 from cython.cimports.everloop.aio.calls.ready_inline import append, hide
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import Clock, check_number, from_seconds
-from cython.cimports.everloop.loop import OPEN
+from cython.cimports.everloop.engine.holding import OPEN
 
 StandardLoop = asyncio.SelectorEventLoop
 

@@ -14,7 +14,6 @@ hidden from the garbage collector unless somebody else refers to it.
 
 import cython
 from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop import forking
 from cython.cimports.everloop.aio.calls.handle import (
     RANK,
     Handle,
@@ -27,6 +26,7 @@ from cython.cimports.everloop.aio.calls.ready_inline import show, take
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
 from cython.cimports.everloop.watcher import Watcher
 

@@ -4,7 +4,7 @@ import cython
 from cython.cimports.everloop.aio.calls.handle import Handle, run_handle
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.descriptors.watching import Watching
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.libc.errno import EBADF
 
 

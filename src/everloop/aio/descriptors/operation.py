@@ -17,7 +17,7 @@ from cython.cimports.cpython.buffer import (
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.descriptors.watching import SCRATCH, Watching
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.socket import (
     MSG_DONTWAIT,
     MSG_NOSIGNAL,

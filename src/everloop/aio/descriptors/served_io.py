@@ -3,8 +3,9 @@
 import cython
 from cython.cimports.everloop.aio.calls.handle import RANK
 from cython.cimports.everloop.aio.descriptors.watching import Watching
-from cython.cimports.everloop.loop import OPEN
-from cython.cimports.everloop.watcher import ACTIVE, HIDDEN, adopt
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.queues.entry import ACTIVE, HIDDEN
+from cython.cimports.everloop.watcher import adopt
 from cython.cimports.everloop.watchers.io import Io
 
 

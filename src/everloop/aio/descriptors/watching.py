@@ -16,8 +16,9 @@ from cython.cimports.everloop.aio.descriptors.operation import refuse_closed
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.failures import system_error
-from cython.cimports.everloop.loop import OPEN, Loop
+from cython.cimports.everloop.engine.failures import system_error
+from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.queues.descriptors import DOUBTED
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.libc.errno import EPERM

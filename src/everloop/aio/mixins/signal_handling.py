@@ -23,7 +23,7 @@ import weakref
 from asyncio import events
 
 from everloop.errors import Error
-from everloop.signals import check_available, share
+from everloop.process.signals import check_available, share
 
 # Those that have a pair.
 loops = weakref.WeakSet()

@@ -11,7 +11,7 @@ from cython.cimports.everloop.aio.transports.datagram import new_datagram
 from cython.cimports.everloop.aio.transports.datagram_batch import DatagramBatch
 from cython.cimports.everloop.aio.transports.listener import Listener, new_listener
 from cython.cimports.everloop.aio.transports.stream import new_stream
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 
 from everloop.aio.transports.tls import FastSSLProtocol
 

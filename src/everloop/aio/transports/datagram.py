@@ -28,7 +28,7 @@ from cython.cimports.everloop.aio.transports.transport import (
     check_bytes,
     set_up,
 )
-from cython.cimports.everloop.failures import propagate, system_error
+from cython.cimports.everloop.engine.failures import propagate, system_error
 from cython.cimports.everloop.sys.python import (
     PyContext_CopyCurrent,
     alias_method,

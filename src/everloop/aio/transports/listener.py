@@ -7,7 +7,7 @@ from cython.cimports.everloop.aio.transports.address import Address
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.socket import (
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,

@@ -8,7 +8,7 @@ reaches the loop, but for SystemExit and KeyboardInterrupt.
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.transports.tls import SSLCore, takes_buffer
-from cython.cimports.everloop.failures import propagate
+from cython.cimports.everloop.engine.failures import propagate
 from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     PyContext_Enter,

@@ -18,7 +18,7 @@ from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.protocol_calls import enter
 from cython.cimports.everloop.aio.transports.stream_writing import StreamWriting
 from cython.cimports.everloop.aio.transports.tls import SSLCore
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.python import Py_REFCNT, PyContext_Exit, set_bytes_size
 from cython.cimports.everloop.sys.socket import MSG_DONTWAIT, recv
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno

@@ -14,7 +14,7 @@ from cython.cimports.cpython.bytes import (
 )
 from cython.cimports.everloop.aio.transports.transport import SocketTransport, as_bytes, check_bytes
 from cython.cimports.everloop.aio.transports.write_buffer import VECTORS, WriteBuffer
-from cython.cimports.everloop.failures import system_error
+from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.sys.socket import (
     MSG_DONTWAIT,
     MSG_NOSIGNAL,

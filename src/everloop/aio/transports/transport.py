@@ -25,8 +25,8 @@ from cython.cimports.everloop.aio.transports.socket_owner import (
     name_of,
 )
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
-from cython.cimports.everloop.failures import propagate, system_error
-from cython.cimports.everloop.loop import OPEN
+from cython.cimports.everloop.engine.failures import propagate, system_error
+from cython.cimports.everloop.engine.holding import OPEN
 
 from everloop.aio.stdlib import FlowControlMixin, logger
 

@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from everloop.loop cimport Loop
+from everloop.engine.kernel_side cimport KernelLoop
 from everloop.sys.signal cimport NSIG, sigaction_t
 
 cdef struct Slot:
@@ -15,11 +15,11 @@ cdef struct Slot:
 cdef Slot slots[NSIG]
 
 
-cdef int claim(Loop loop, int signum) except -1
-cdef void release(Loop loop, int signum) noexcept
-cdef void release_all(Loop loop) noexcept
-cdef bint owned_by(Loop loop, int signum) noexcept
-cdef bint has_arrived(Loop loop, int signum) noexcept
+cdef int claim(KernelLoop loop, int signum) except -1
+cdef void release(KernelLoop loop, int signum) noexcept
+cdef void release_all(KernelLoop loop) noexcept
+cdef bint owned_by(KernelLoop loop, int signum) noexcept
+cdef bint has_arrived(KernelLoop loop, int signum) noexcept
 cdef void note_taken(int signum) noexcept
 cdef void note_signal(int signum) noexcept nogil
 cdef int check_signum(object signum) except -1

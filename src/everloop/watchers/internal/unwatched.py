@@ -15,12 +15,13 @@ import os
 
 import cython
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ
-from cython.cimports.everloop.failures import describe
-from cython.cimports.everloop.jumps import watch_no_longer
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.watcher import INTERNAL, UNWATCHED, Watcher
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.failures import describe
+from cython.cimports.everloop.queues.entry import INTERNAL, UNWATCHED
+from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.child import renew_pidfd
 from cython.cimports.everloop.watchers.embed import embed_of
+from cython.cimports.everloop.watchers.internal.jumps import watch_no_longer
 from cython.cimports.everloop.watchers.io import Io
 from cython.cimports.everloop.watchers.signal import leave_signalfd, reopen_signalfd
 from cython.cimports.everloop.watchers.stat import rebuild_stats
@@ -32,7 +33,7 @@ RETRIED_EVERY = 0.1  # seconds
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def internal_refused(loop: Loop, io: Io, error: cython.int) -> cython.int:
+def internal_refused(loop: CallingLoop, io: Io, error: cython.int) -> cython.int:
     """The kernel can't watch an internal Io. Raises OSError for a loop that can't be embedded."""
     if error == EBADF:
         return make_anew(loop, io, error)
@@ -48,7 +49,7 @@ def internal_refused(loop: Loop, io: Io, error: cython.int) -> cython.int:
 
 
 def on_retry(timer: Watcher, revents):
-    loop: Loop = timer.loop
+    loop: CallingLoop = timer.loop
     unwatched: list = loop.unwatched
     loop.unwatched = []
     loop.retry = None
@@ -63,7 +64,7 @@ def on_retry(timer: Watcher, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def make_anew(loop: Loop, io: Io, error: cython.int) -> cython.int:
+def make_anew(loop: CallingLoop, io: Io, error: cython.int) -> cython.int:
     """Somebody closed the descriptor. It is open no more, so closing it does no harm."""
     if io is loop.jumps:
         return watch_no_longer(loop)

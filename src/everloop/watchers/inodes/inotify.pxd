@@ -1,4 +1,4 @@
-from everloop.loop cimport Loop
+from everloop.engine.calling cimport CallingLoop
 from everloop.sys.inotify cimport inotify_event
 from everloop.watcher cimport Watcher
 
@@ -16,10 +16,10 @@ cdef class Trail:
     cdef bint outdated      # ... and has to do it again
 
 cdef class Inotify:
-    cdef Loop loop
+    cdef CallingLoop loop
     cdef object callback          # of the internal Io
     cdef int fd                   # or -1
-    cdef unsigned int generation  # of the process that opened fd, see forking.py
+    cdef unsigned int generation  # of the process that opened fd, see process/forking.py
     cdef Watcher io               # internal; None while fd is -1
     cdef dict trails              # the keys: those that joined
     cdef dict marks               # wd -> {name: {trail: True}}

@@ -21,7 +21,6 @@ from stat import S_ISDIR, S_ISLNK
 
 import cython
 from cython.cimports.everloop.constants import EVFLAG_NOINOTIFY
-from cython.cimports.everloop.inotify import Inotify, Trail
 from cython.cimports.everloop.sys.inotify import (
     IN_ATTRIB,
     IN_CLOSE_WRITE,
@@ -34,6 +33,7 @@ from cython.cimports.everloop.sys.inotify import (
     IN_MOVED_TO,
 )
 from cython.cimports.everloop.sys.statfs import file_system, statfs
+from cython.cimports.everloop.watchers.inodes.inotify import Inotify, Trail
 from cython.cimports.libc.errno import ENOENT, ENOTDIR
 
 # Where all changes go through this kernel, which can tell of each: by the f_type

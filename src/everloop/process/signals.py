@@ -18,10 +18,10 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop import forking
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.engine.kernel_side import KernelLoop
+from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.eventfd import eventfd_write
 from cython.cimports.everloop.sys.signal import (
@@ -66,7 +66,7 @@ def note_signal(signum: cython.int) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def claim(loop: Loop, signum: cython.int) -> cython.int:
+def claim(loop: KernelLoop, signum: cython.int) -> cython.int:
     """Make the signal the loop's own; Error if it is another's."""
     slot: cython.pointer[Slot] = cython.address(slots[signum])
     me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], loop)
@@ -84,11 +84,11 @@ def claim(loop: Loop, signum: cython.int) -> cython.int:
     return 0
 
 
-def check_available(loop: Loop, signum) -> None:
+def check_available(loop: KernelLoop, signum) -> None:
     """Raises Error if another loop watches the signal."""
     slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
     if slot.loop != cython.NULL and not owned_by(loop, signum):
-        release_inherited(cython.cast(Loop, slot.loop), signum)
+        release_inherited(cython.cast(KernelLoop, slot.loop), signum)
     if slot.loop != cython.NULL and not owned_by(loop, signum):
         raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
 
@@ -114,7 +114,7 @@ def install(slot: cython.pointer[Slot], signum: cython.int, flags: cython.int) -
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def release(loop: Loop, signum: cython.int) -> cython.void:
+def release(loop: KernelLoop, signum: cython.int) -> cython.void:
     """Give the signal up: the handler from before comes back.
 
     Unless somebody has put another in our place meanwhile, which then stays.
@@ -134,7 +134,7 @@ def release(loop: Loop, signum: cython.int) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def release_inherited(loop: Loop, signum: cython.int) -> cython.void:
+def release_inherited(loop: KernelLoop, signum: cython.int) -> cython.void:
     """Have a forked child not bound by a loop that it did not go on with."""
     if loop.generation != forking.generation:
         release(loop, signum)
@@ -142,14 +142,14 @@ def release_inherited(loop: Loop, signum: cython.int) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def release_all(loop: Loop) -> cython.void:
+def release_all(loop: KernelLoop) -> cython.void:
     """For a loop that is freed, perhaps with watchers still active."""
     signum: cython.int
     for signum in range(1, NSIG):
         release(loop, signum)
 
 
-def share(loop: Loop, signum, shared) -> None:
+def share(loop: KernelLoop, signum, shared) -> None:
     """A Python handler has been set: take the signal back, if a Signal watcher has it.
 
     shared: whether the Python handler is to have it as well.
@@ -168,13 +168,13 @@ def share(loop: Loop, signum, shared) -> None:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def owned_by(loop: Loop, signum: cython.int) -> cython.bint:
+def owned_by(loop: KernelLoop, signum: cython.int) -> cython.bint:
     return slots[signum].loop == cython.cast(cython.pointer[PyObject], loop)
 
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def has_arrived(loop: Loop, signum: cython.int) -> cython.bint:
+def has_arrived(loop: KernelLoop, signum: cython.int) -> cython.bint:
     """Whether the loop's signal has arrived since it was last noted as taken."""
     return owned_by(loop, signum) and slots[signum].pending != 0
 

@@ -7,14 +7,15 @@ import cython
 from cython.cimports.cpython.exc import PyErr_WarnEx
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.constants import EVBREAK_ALL
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.engine.holding import HoldingLoop
+from cython.cimports.everloop.queues.entry import INTERNAL
 from cython.cimports.everloop.sys.python import PyErr_SetObject, PyErr_WriteUnraisable
-from cython.cimports.everloop.watcher import INTERNAL, Watcher
+from cython.cimports.everloop.watcher import Watcher
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def callback_failed(loop: Loop, watcher: Watcher, callback: object) -> cython.int:
+def callback_failed(loop: HoldingLoop, watcher: Watcher, callback: object) -> cython.int:
     """Report the exception that is set, or stop the loop and pass it on.
 
     To be called with the exception still set. Returns 0 if it was reported. What
@@ -62,7 +63,7 @@ def set_error(error: object) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def report(loop: Loop, callback: object, error: object) -> cython.int:
+def report(loop: HoldingLoop, callback: object, error: object) -> cython.int:
     """Hand the exception to sys.unraisablehook.
 
     Not by PyErr_WriteUnraisable(), which swallows what is raised meanwhile: a Ctrl-C

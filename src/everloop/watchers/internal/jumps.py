@@ -7,8 +7,7 @@ the clock; an internal Io watches it, from the first such wait on.
 
 import cython
 from cython.cimports.everloop.constants import EV_READ, EVFLAG_NOTIMERFD
-from cython.cimports.everloop.loop import Loop
-from cython.cimports.everloop.owned import OwnedDescriptor, own
+from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.sys.timerfd import (
     TFD_CLOEXEC,
     TFD_NONBLOCK,
@@ -17,6 +16,7 @@ from cython.cimports.everloop.sys.timerfd import (
     timerfd_create,
     timerfd_settime,
 )
+from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.libc.string import memset
 from cython.cimports.posix.time import CLOCK_REALTIME, itimerspec
@@ -25,7 +25,7 @@ from cython.cimports.posix.unistd import close
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_for_jumps(loop: Loop) -> cython.int:
+def watch_for_jumps(loop: CallingLoop) -> cython.int:
     """Open and watch the timerfd; without one, waits are kept short (blocking_time)."""
     loop.jumps_tried = True
     if loop.flags & EVFLAG_NOTIMERFD or loop._clock.manual:
@@ -65,7 +65,7 @@ def on_jump(io: Io, revents):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def watch_no_longer(loop: Loop) -> cython.int:
+def watch_no_longer(loop: CallingLoop) -> cython.int:
     io: Io = loop.jumps
     loop.jumps = None
     loop.jumps_tried = False

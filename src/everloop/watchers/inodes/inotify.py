@@ -23,9 +23,9 @@ need another thread of this process (FUSE). All else is done under the GIL.
 """
 
 import cython
-from cython.cimports.everloop import forking
 from cython.cimports.everloop.constants import EV_READ
-from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.inotify import (
     IN_CLOEXEC,
     IN_CLOSE_WRITE,
@@ -58,7 +58,7 @@ class Trail:
 @cython.final
 @cython.cclass
 class Inotify:
-    def __cinit__(self, loop: Loop, callback):
+    def __cinit__(self, loop: CallingLoop, callback):
         self.loop = loop
         self.callback = callback
         self.fd = -1

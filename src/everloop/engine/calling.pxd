@@ -1,0 +1,25 @@
+from cpython.object cimport PyObject
+from everloop.engine.holding cimport HoldingLoop
+from everloop.engine.waiting cimport WaitingLoop
+from everloop.watcher cimport Watcher
+
+cdef class CallingLoop(WaitingLoop):
+    cdef Watcher wakeup
+    cdef int last_revents        # of the latest callback
+    cdef object last_number      # the same as a Python int
+
+    cdef int nest(self) except -1
+    cdef void unnest(self) noexcept
+    cdef int run_pending(self) except -1
+    cdef int invoke_pending(self) except -1
+    cdef int invoke_lanes(self, int lowest) except -1
+    cdef int disown(self, PyObject* watcher) except -1
+    cdef int call(self, Watcher watcher, int revents) except -1
+    cdef int make_number(self, Watcher watcher, int revents) except -1
+    cdef int serve(self, Watcher watcher, int revents) except -1
+    cdef int serve_wakeup(self) except -1
+    cdef int signals_arrived(self) except -1
+    cdef int notice_fork(self) except -1
+    cdef int hand_over_changes(self) except -1
+
+cdef int retire(HoldingLoop loop, Watcher watcher) except -1

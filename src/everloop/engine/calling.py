@@ -1,0 +1,230 @@
+"""CallingLoop: calls back for what is pending. The loop as its watchers know it.
+
+Invariants:
+- Callbacks are called from here only, and while every structure is consistent.
+- ``wakeup`` is pending when the asyncs and signals are to be looked at; it is never seated.
+"""
+
+import cython
+from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.constants import (
+    EV_ASYNC,
+    EV_MAXPRI,
+    EV_MINPRI,
+    EVBREAK_ALL,
+)
+from cython.cimports.everloop.engine.failures import callback_failed, describe, warn
+from cython.cimports.everloop.engine.waiting import WaitingLoop, give_way
+from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN
+from cython.cimports.everloop.queues.pending import PendingEvent, PendingQueue
+from cython.cimports.everloop.queues.pending_inline import pop, push
+from cython.cimports.everloop.sys.python import (
+    PY_VECTORCALL_ARGUMENTS_OFFSET,
+    Py_DECREF,
+    Py_EnterRecursiveCall,
+    Py_LeaveRecursiveCall,
+    Py_REFCNT,
+    call_vector,
+    nest_in_thread,
+    unnest_in_thread,
+)
+from cython.cimports.everloop.watcher import Watcher
+
+from everloop.errors import Error
+
+# Py_TPFLAGS_HEAPTYPE: set in classes made by a class statement.
+HEAP_TYPE = 1 << 9
+
+
+@cython.cclass
+class CallingLoop(WaitingLoop):
+    def __cinit__(self):
+        self.wakeup = Watcher.__new__(Watcher)
+        self.wakeup.rank = EV_MAXPRI - EV_MINPRI
+        self.wakeup.flags = ACTIVE
+        self.last_number = 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def nest(self) -> cython.int:
+        """Count a call that leads to callbacks; RecursionError before the C stack ends."""
+        Py_EnterRecursiveCall(" in a callback of the loop")
+        if nest_in_thread():
+            Py_LeaveRecursiveCall()
+            raise RecursionError("callbacks are nested too deeply")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def unnest(self) -> cython.void:
+        unnest_in_thread()
+        Py_LeaveRecursiveCall()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_pending(self) -> cython.int:
+        """Run everything pending, or have the loop's callback do it."""
+        if self._callback is None:
+            return self.invoke_pending()
+        try:
+            self._callback(self)
+        except BaseException:
+            self.breaking = EVBREAK_ALL
+            raise
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_pending(self) -> cython.int:
+        """Call back for everything pending."""
+        return self.invoke_lanes(0)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def invoke_lanes(self, lowest: cython.int) -> cython.int:
+        """Call back for what is pending in the lane ``lowest`` and above."""
+        event: PendingEvent
+        queue: PendingQueue = self.queue
+        budget: cython.int = 1024
+        if queue.cursor >= lowest:
+            self.audit_owed = True
+        while queue.cursor >= lowest:
+            budget -= 1
+            if budget == 0:
+                budget = 1024
+                give_way()
+            event = pop(queue)
+            if event.watcher == cython.NULL:
+                continue
+            watcher: Watcher = cython.cast(Watcher, event.watcher)
+            watcher.slot = 0
+            if not watcher.flags & ACTIVE and self.disown(event.watcher):
+                continue
+            self.call(watcher, event.revents)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def disown(self, watcher: cython.pointer[PyObject]) -> cython.int:
+        """Own a watcher no longer that is inactive and was pending.
+
+        Returns 1 if nobody else is interested in it: it was only fed, and the last
+        references are the roster's and the caller's.
+        """
+        fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
+        forgotten: cython.int = fed and Py_REFCNT(watcher) == 2
+        cython.cast(Watcher, watcher).flags &= OWN
+        self.roster.leave(cython.cast(Watcher, watcher))
+        return forgotten
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Call the watcher's callback and deal with an exception that leaves it."""
+        callback: object = watcher._callback
+        if revents != self.last_revents:
+            if revents < 0:
+                return raise_error_event(self, watcher)
+            self.make_number(watcher, revents)
+        if callback is None:
+            return self.serve_wakeup() if watcher is self.wakeup else self.serve(watcher, revents)
+        number: object = self.last_number
+        arguments: cython.pointer[PyObject][3]
+        arguments[1] = cython.cast(cython.pointer[PyObject], watcher)
+        arguments[2] = cython.cast(cython.pointer[PyObject], number)
+        result: cython.pointer[PyObject] = call_vector(
+            cython.cast(cython.pointer[PyObject], callback),
+            cython.address(arguments[1]),
+            2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+        )
+        if result == cython.NULL:
+            return callback_failed(self, watcher, callback)
+        Py_DECREF(result)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def make_number(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Have revents as an object. Without memory for it, the event is pending again."""
+        try:
+            self.last_number = revents
+        except MemoryError:
+            if watcher.flags & ACTIVE:
+                push(self.queue, watcher, revents)
+            else:
+                self.feed(watcher, revents)
+            raise
+        self.last_revents = revents
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """Do what a watcher without a callback stands for."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def serve_wakeup(self) -> cython.int:
+        """Queue the Async watchers that were sent to, and those of signals."""
+        if self.signals_pending:
+            self.signals_arrived()
+        self.wakeup_requested = False
+        i: cython.uint = self.asyncs.count
+        try:
+            while i:
+                i -= 1
+                watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
+                if watcher.extra:
+                    push(self.queue, watcher, EV_ASYNC)
+                    watcher.extra = 0
+        except BaseException:
+            self.wakeup_requested = True
+            raise
+        return 0
+
+    # What needs to know a kind of watcher, or a phase
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def signals_arrived(self) -> cython.int:
+        """Queue the watchers of the signals that were noted."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def notice_fork(self) -> cython.int:
+        """In a forked child, or after reset(): make the kernel's side anew."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def hand_over_changes(self) -> cython.int:
+        """Tell the kernel which descriptors to watch for what."""
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def raise_error_event(loop: HoldingLoop, watcher: Watcher) -> cython.int:
+    """EV_ERROR was fed: stop the watcher and the loop."""
+    name: str = describe(watcher)
+    if watcher.flags & ACTIVE:
+        retire(loop, watcher)
+    loop.breaking = EVBREAK_ALL
+    warn(f"{name} was fed EV_ERROR and has been stopped")
+    raise Error(f"{name} was fed EV_ERROR")
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def retire(loop: HoldingLoop, watcher: Watcher) -> cython.int:
+    """Stop a watcher as its kind does, whatever a subclass makes of stop()."""
+    if not watcher.flags & ACTIVE:
+        loop.take_back(watcher)
+        return 0
+    for kind in type(watcher).__mro__:
+        if not kind.__flags__ & HEAP_TYPE:
+            kind.stop(watcher)
+            break
+    return 0

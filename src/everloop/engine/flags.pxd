@@ -1,0 +1,1 @@
+cdef int flags_to_use(int flags) except -1

@@ -1,0 +1,70 @@
+from everloop.engine.waker cimport Waker
+from everloop.queues.array cimport WatcherArray
+from everloop.queues.descriptors cimport DescriptorTable
+from everloop.queues.heap cimport Heap
+from everloop.queues.pending cimport PendingQueue
+from everloop.queues.roster cimport Roster
+from everloop.queues.entry cimport Entry
+
+cdef enum LoopState:
+    UNMADE = 0  # __init__ has not succeeded
+    OPEN = 1
+    CLOSED = 2
+
+cdef class HoldingLoop:
+    cdef object __weakref__
+
+    # Who owns the watchers, and where they are kept while active or pending.
+    cdef Roster roster
+    cdef PendingQueue queue
+    cdef DescriptorTable descriptors
+    cdef Heap timers             # by the monotonic clock
+    cdef Heap dates              # by the wall clock: Periodic and Scheduler
+    cdef list failed             # Scheduler errors to be dealt with
+    cdef WatcherArray prepares
+    cdef WatcherArray checks
+    cdef WatcherArray forks
+    cdef WatcherArray asyncs
+    cdef dict signals            # number: list of Signal
+    cdef list children           # Child
+    cdef object stats            # Inotify, or None before the first Stat
+    cdef list embedders          # active Embed watchers of other loops on this one
+    cdef tuple idles             # a WatcherArray for each rank
+    cdef unsigned int idle_count
+
+    # Internal watchers.
+    cdef object signal_io        # Io of the signalfd, or None
+    cdef object reaper           # Signal for SIGCHLD, or None
+    cdef dict pidfds             # process id: Io
+    cdef object jumps            # Io of the timerfd, or None
+    cdef bint jumps_tried
+    cdef list unwatched          # Io that the kernel would not watch
+    cdef object retry            # Timer that has them tried again, or None
+
+    # How a wait is ended.
+    cdef Waker waker
+    cdef bint wakeup_requested   # asyncs are to be looked at
+    cdef volatile int waiting    # in a wait without the GIL: others must wake it
+    cdef volatile int alert      # waiting, or embedded: signals and sends must wake it
+    cdef volatile int signals_pending
+    cdef bint takes_signals_by_fd
+
+    cdef LoopState state
+    cdef bint is_default
+    cdef bint debugging
+    cdef int flags
+    cdef int references          # active watchers, ref() and unref()
+    cdef int breaking            # EVBREAK_*: how far to leave
+    cdef object _callback
+    cdef object _data
+
+    cdef int check_open(self) except -1
+    cdef int activate(self, Entry watcher) except -1
+    cdef int deactivate(self, Entry watcher) except -1
+    cdef int feed(self, Entry watcher, int revents) except -1
+    cdef int take_back(self, Entry watcher) except? -1
+    cdef void wake_if_waiting(self) noexcept
+    cdef void request_wakeup(self) noexcept
+    cdef void wait_is_over(self) noexcept
+    cdef int signal_claimed(self, int signum) except -1
+    cdef int verify_structures(self) except -1

@@ -1,0 +1,146 @@
+"""HoldingLoop: who owns the watchers, where they are kept, and how a wait of theirs is ended.
+
+This is the loop as a starting or stopping watcher knows it. Invariants:
+- The roster owns every watcher that is active or pending; all other structures borrow.
+- ``waiting`` is set from before the last look for noted signals until a wait without
+  the GIL is over: whoever has something new looks at it, and wakes the loop.
+- ``alert`` is set while ``waiting`` is, and while another loop embeds this one.
+"""
+
+import cython
+from cython.cimports.everloop.engine.waker import Waker
+from cython.cimports.everloop.queues.array import WatcherArray
+from cython.cimports.everloop.queues.descriptors import DescriptorTable
+from cython.cimports.everloop.queues.entry import ACTIVE, FED, INTERNAL, OWN, Entry
+from cython.cimports.everloop.queues.heap import Heap
+from cython.cimports.everloop.queues.pending import LANES, PendingQueue
+from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.queues.roster import Roster
+
+from everloop.errors import Error
+
+
+@cython.cclass
+class HoldingLoop:
+    """The base of Loop; not to be made itself, as the classes between the two."""
+
+    def __cinit__(self):
+        self.roster = Roster()
+        self.queue = PendingQueue()
+        self.descriptors = DescriptorTable()
+        self.timers = Heap()
+        self.dates = Heap()
+        self.failed = []
+        self.signals = {}
+        self.children = []
+        self.pidfds = {}
+        self.embedders = []
+        self.unwatched = []
+        self.prepares = WatcherArray()
+        self.checks = WatcherArray()
+        self.forks = WatcherArray()
+        self.asyncs = WatcherArray()
+        self.idles = tuple([WatcherArray() for _ in range(LANES)])
+        self.waker = Waker()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_open(self) -> cython.int:
+        if self.state != OPEN:
+            if self.state == CLOSED:
+                raise Error("the loop is closed")
+            raise Error("Loop.__init__() has not been called")
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def activate(self, watcher: Entry) -> cython.int:
+        """The watcher is active from here on; its kind's structure has it already."""
+        if watcher.seat:
+            # It was pending; its place is that of its start.
+            self.roster.leave(watcher)
+        self.roster.board(watcher)
+        watcher.flags = (watcher.flags | ACTIVE) & ~FED
+        if not watcher.flags & INTERNAL:
+            self.references += 1
+        if self.waiting:
+            self.waker.wake()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def deactivate(self, watcher: Entry) -> cython.int:
+        """The watcher is stopped; its kind's structure has it no longer."""
+        if not watcher.flags & INTERNAL:
+            self.references -= 1
+        watcher.flags &= OWN
+        if watcher.slot:
+            self.queue.take_back(watcher)
+        self.roster.leave(watcher)
+        if self.waiting:
+            self.waker.wake()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def feed(self, watcher: Entry, revents: cython.int) -> cython.int:
+        self.roster.reserve()
+        push(self.queue, watcher, revents)
+        if watcher.seat == 0:
+            watcher.flags |= FED
+            self.roster.board(watcher)
+        self.wake_if_waiting()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def take_back(self, watcher: Entry) -> cython.int:
+        """Take back the watcher's pending event; returns its bits."""
+        revents: cython.int = self.queue.take_back(watcher)
+        if not watcher.flags & ACTIVE:
+            watcher.flags &= OWN
+            self.roster.leave(watcher)
+        return revents
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def wake_if_waiting(self) -> cython.void:
+        """Make a wait in another thread return: there is something new."""
+        if self.waiting:
+            self.waker.wake()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def request_wakeup(self) -> cython.void:
+        """Have serve_wakeup() run in this pass or the next."""
+        self.wakeup_requested = True
+        if self.alert:
+            self.waker.wake_without_gil()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def wait_is_over(self) -> cython.void:
+        """Nobody needs to end a wait; but a loop that embeds this one may be waiting."""
+        self.waiting = False
+        self.alert = len(self.embedders) > 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def signal_claimed(self, signum: cython.int) -> cython.int:
+        """A Signal watcher has been started: the loop's C handler has the signal now."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def verify_structures(self) -> cython.int:
+        """Check all structures; Error that names the broken invariant."""
+        self.roster.verify()
+        self.queue.verify()
+        self.descriptors.verify()
+        self.timers.verify()
+        self.dates.verify()
+        for array in (self.prepares, self.checks, self.forks, self.asyncs, *self.idles):
+            cython.cast(WatcherArray, array).verify()
+        if self.idle_count != sum([cython.cast(WatcherArray, a).count for a in self.idles]):
+            raise Error("loop: the count of Idle watchers is wrong")
+        return 0

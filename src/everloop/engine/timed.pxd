@@ -1,0 +1,16 @@
+from everloop.clock cimport Clock, nanoseconds
+from everloop.engine.holding cimport HoldingLoop
+
+cdef class TimedLoop(HoldingLoop):
+    cdef Clock _clock
+    cdef bint stale
+    cdef nanoseconds mono        # monotonic clock
+    cdef nanoseconds wall_ahead  # wall clock minus monotonic clock
+    cdef nanoseconds wall_read   # monotonic time when wall_ahead was measured
+    cdef nanoseconds suspended   # monotonic time of suspend(), or 0
+    cdef nanoseconds _io_interval
+    cdef nanoseconds _timeout_interval
+
+    cdef int read_clocks(self) except -1
+    cdef int refresh_time(self) except -1
+    cdef int dates_jumped(self) except -1

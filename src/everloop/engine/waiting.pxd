@@ -1,0 +1,20 @@
+from everloop.clock cimport nanoseconds
+from everloop.engine.kernel_side cimport KernelLoop
+
+cdef class WaitingLoop(KernelLoop):
+    cdef int eager               # > 1: the next poll will probably find events
+    cdef int held                # polls since the GIL was last released
+    cdef bint audit_owed         # callbacks ran since the descriptors were audited
+    cdef nanoseconds audited_at
+    cdef nanoseconds audit_cost
+
+    cdef int look(self) except -1
+    cdef int poll_eagerly(self) except -1
+    cdef int wait_audited(self, nanoseconds timeout) except -1
+    cdef int block(self, nanoseconds timeout) except -1
+    cdef bint hurries(self) noexcept
+    cdef int pause(self, nanoseconds span) except -1
+    cdef int audit(self) except -1
+    cdef int audit_owners(self) except -1
+
+cdef int give_way() except -1

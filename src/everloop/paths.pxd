@@ -1,3 +1,0 @@
-from everloop.inotify cimport Trail
-
-cdef int follow(Trail trail) except -1

@@ -1,0 +1,1 @@
+"""How a Stat learns from inotify what happens to its path. Only ``stat`` imports this."""

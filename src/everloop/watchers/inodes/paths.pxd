@@ -1,0 +1,3 @@
+from everloop.watchers.inodes.inotify cimport Trail
+
+cdef int follow(Trail trail) except -1
