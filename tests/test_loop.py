@@ -594,6 +594,25 @@ def test_io_interval_passes_between_looks_at_descriptors(loop, clock, pipe):
     assert times == [2.0, 4.0, 6.0]
 
 
+def test_io_interval_after_wake_ups(new_loop, pipe, backend):
+    """One wake-up ends one wait, not those after it as well."""
+    reading, writing = pipe()
+    loop = new_loop(backend)
+    os.write(writing, b"x")
+    loop.io(reading, EV_READ, lambda *_: None).start()
+    woken = loop.async_(lambda *_: setattr(loop, "io_interval", 0.02))
+    woken.start()
+    sender = threading.Timer(0.01, woken.send)
+    loop.timer(0.3, 0, lambda *_: loop.stop()).start()
+    woken.send()
+    loop.start(EVRUN_NOWAIT)
+    sender.start()
+    before = loop.iteration
+    loop.start()
+    sender.join()
+    assert loop.iteration - before < 30
+
+
 def test_io_interval_does_not_make_timers_late(loop, clock):
     loop.io_interval = 10.0
     begin = loop.now()

@@ -10,6 +10,7 @@ cdef class Backend:
     cdef PendingQueue pending    # where reported events go
     cdef bint silent             # does not tell of descriptors that were closed
     cdef bint woken              # wake_fd was readable at the last poll
+    cdef bint wakes_once         # tells of each wake-up once: wake_fd need not be read
     cdef bint lost               # the kernel's registrations are beyond repair: rebuild
     cdef int refused_fd          # a descriptor that the kernel refused, or -1
     cdef int refused_errno

@@ -19,6 +19,9 @@ closed, duplicated and reused:
   are kept in a list, offered again before each poll, and reported after it.
 - If more are ready than the buffer takes, the rest come first next time; the
   buffer grows all the same, since they would be a pass late.
+- The loop's eventfd is watched for edges (EPOLLET): each write is told once, and
+  the eventfd need not be read. Whoever writes has left something first that a pass
+  looks at before it waits, so that nothing depends on the edge alone.
 """
 
 import cython
@@ -34,6 +37,7 @@ from cython.cimports.everloop.sys.epoll import (
     EPOLL_CTL_DEL,
     EPOLL_CTL_MOD,
     EPOLLERR,
+    EPOLLET,
     EPOLLHUP,
     EPOLLIN,
     EPOLLOUT,
@@ -55,6 +59,7 @@ from cython.cimports.posix.unistd import close
 class EpollBackend(Backend):
     def __cinit__(self):
         self.silent = True
+        self.wakes_once = True
         self.always_ready = []
         self.events = new_buffer(FIRST_CAPACITY)
         if self.events == cython.NULL:
@@ -77,9 +82,11 @@ class EpollBackend(Backend):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def watch_waker(self, fd: cython.int) -> cython.int:
-        error: cython.int = self.control(EPOLL_CTL_ADD, fd, EV_READ, 0)
-        if error:
-            raise OSError(error, "the epoll backend can't watch the loop's eventfd")
+        event: epoll_event
+        event.events = EPOLLIN | EPOLLET
+        event.data.u64 = cython.cast(uint32_t, fd)
+        if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, cython.address(event)):
+            raise OSError(errno, "the epoll backend can't watch the loop's eventfd")
         self.wake_fd = fd
         return 0
 

@@ -62,7 +62,7 @@ class WaitingLoop(KernelLoop):
         wait for ever. The look is put off so that it takes no more than a hundredth
         of the time, and made once after callbacks have run.
         """
-        if not (self.kernel.silent and self.audit_owed):
+        if not (self.kernel.silent and self.audit_owed and self.descriptors.linked):
             return self.block(timeout)
         self.mono = self._clock.monotonic()
         due: nanoseconds = self.audited_at + max(100 * self.audit_cost, 100000000) - self.mono
@@ -129,14 +129,18 @@ class WaitingLoop(KernelLoop):
         file: pollfd
         limit: timespec
         self.open_waker()
+        # A backend that tells of each wake-up once has left earlier ones in there.
+        self.waker.drain()
         file.fd = self.waker.fd
         file.events = POLLIN
         limit.tv_sec = span // 1000000000
         limit.tv_nsec = span % 1000000000
         self.waiting = True
         self.alert = True
-        with cython.nogil:
-            ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
+        __sync_synchronize()
+        if not self.hurries():
+            with cython.nogil:
+                ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
         self.wait_is_over()
         return PyErr_CheckSignals()
 

@@ -189,7 +189,7 @@ class PassingLoop(RefusingLoop):
     @cython.exceptval(-1, check=False)
     def take_notice(self) -> cython.int:
         """After the kernel was asked: of wake-ups, signals and what it refused."""
-        if self.kernel.woken:
+        if self.kernel.woken and not self.kernel.wakes_once:
             self.waker.drain()
         if self.wakeup_requested or self.signals_pending:
             push(self.queue, self.wakeup, EV_ASYNC)

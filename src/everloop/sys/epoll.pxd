@@ -7,6 +7,7 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLL_CTL_ADD
         EPOLL_CTL_MOD
         EPOLL_CTL_DEL
+        EPOLLET
         EPOLLIN
         EPOLLOUT
         EPOLLERR
