@@ -60,6 +60,7 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	$(BIN)/python -m tests.reliability.faults_run
 	$(BIN)/python -m tests.reliability.memory_run
 	$(BIN)/python -m tests.reliability.leaks_run
+	$(BIN)/python -m tests.reliability.fuzz_run
 
 # The tests that need programs of their own, or CPython's, take longer with it than they tell.
 sanitize: $(STAMPS)/test ## the tests of a build with ASan and UBSan: TESTS='...' for others

@@ -1,4 +1,4 @@
-"""The short forms of memory_run.py, leaks_run.py and soak.py, in processes of their own."""
+"""The short forms of memory_run.py, fuzz_run.py, leaks_run.py and soak.py, in processes of their own."""
 
 import shutil
 import subprocess
@@ -11,6 +11,7 @@ pytest.importorskip("_testcapi")
 
 COMMANDS = {
     "memory": ["memory_run", "--every", "5", "--short"],
+    "fuzz": ["fuzz_run", "--programs", "200"],
     "leaks": ["leaks_run", "--times", "200"],
     "soak": ["soak", "--minutes", "0.15", "--connections", "30"],
 }
