@@ -127,7 +127,7 @@ def operations():
 
 
 SETTING = """
-import asyncio, contextlib, gc, os, signal, socket, sys, time, warnings
+import asyncio, contextlib, gc, os, signal, socket, sys, warnings
 import _testcapi
 import everloop
 from everloop import *
@@ -230,13 +230,12 @@ def operate(n, fail=_testcapi.set_nomemory, restore=_testcapi.remove_mem_hooks):
 
 signal.signal(signal.SIGUSR1, lambda *args: None)
 signal.signal(signal.SIGUSR2, lambda *args: None)
-parent = os.getpid()
 pid = os.fork()
 if pid == 0:
     os.closerange(0, 100)
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
+    signal.alarm(300)
+    while True:
+        signal.pause()
 whole = 0
 for n in range(0, MOST, EVERY):
     os.write(1, b"%d " % n)
