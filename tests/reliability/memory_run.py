@@ -127,7 +127,7 @@ def operations():
 
 
 SETTING = """
-import asyncio, contextlib, gc, os, signal, socket, sys, warnings
+import asyncio, contextlib, contextvars, gc, os, signal, socket, sys, warnings
 import _testcapi
 import everloop
 from everloop import *
@@ -237,6 +237,8 @@ if pid == 0:
     while True:
         signal.pause()
 whole = 0
+# CPython 3.11 crashes without memory for the first context of a thread.
+contextvars.copy_context()
 for n in range(0, MOST, EVERY):
     os.write(1, b"%d " % n)
     loops, left, tasks = [], [], []
@@ -255,6 +257,8 @@ for n in range(0, MOST, EVERY):
         each.setblocking(False)
     BEFORE
     error, met = operate(n), False
+    # CPython needs memory to note that no loop runs any more.
+    asyncio._set_running_loop(None)
     if error is not None:
         met = isinstance(error, (MemoryError, SystemError))
         if not met and not isinstance(error, OSError):
