@@ -16,19 +16,26 @@ PYTHONS := 3.11 3.12 3.13 3.14 3.15
 # The tests of a wheel: all that need nothing but pytest, and take some seconds each.
 WHEEL_TESTS := tests --ignore=tests/applications --ignore=tests/asyncio_face
 
+# How long make soak keeps a loop busy.
+MINUTES ?= 10
+
+# Any report ends the test.
+SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZED_TESTS := tests/queues tests/backends tests/watchers tests/aio tests/test_loop.py
+
 # What is tested is the installed package: nothing may lead Python to src instead.
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test downstream downstream-quick lint format bench benchmarks bench-quick build
+.PHONY: help demo test soak sanitize downstream downstream-quick lint format bench benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z .%-]*\):[^#]*## */\1:/p' Makefile | \
 		while IFS=: read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
-	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TESTS='' (arguments for pytest)"
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TESTS='' (arguments for pytest) MINUTES=$(MINUTES) (of make soak)"
 	@echo "  DOWNSTREAM='' (projects, or other arguments; see docs/downstream.md)"
 
 demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 messages
@@ -46,10 +53,23 @@ downstream: $(STAMPS)/test ## the test-suites of projects that live on asyncio, 
 downstream-quick: $(STAMPS)/test ## those of them that take little time, below 5 minutes
 	$(BIN)/python -m tests.downstream --quick $(DOWNSTREAM)
 
-soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability tests: about half an hour
+soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability tests: about an hour
+	$(BIN)/python -m tests.reliability.soak --minutes $(MINUTES)
 	$(BIN)/python -m tests.reliability.differential
 	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
 	$(BIN)/python -m tests.reliability.faults_run
+	$(BIN)/python -m tests.reliability.memory_run
+	$(BIN)/python -m tests.reliability.leaks_run
+	$(BIN)/python -m tests.reliability.fuzz_run
+
+# The tests that need programs of their own, or CPython's, take longer with it than they tell.
+sanitize: $(STAMPS)/test ## the tests of a build with ASan and UBSan: TESTS='...' for others
+	CFLAGS="$(SANITIZED) -O1 -g -fno-omit-frame-pointer" LDFLAGS="$(SANITIZED)" \
+		$(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib EVERLOOP_TEST_PATIENCE=8 \
+		$(BIN)/python -m pytest $(or $(TESTS),$(SANITIZED_TESTS))
 
 lint: $(STAMPS)/lint ## check style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,149 @@
+"""Give constructors, setters and methods arguments of all kinds, at random.
+
+    python -m tests.reliability.fuzz_run [--first SEED] [--programs COUNT]
+
+Each call does what it says or raises one of USUAL; the loop is whole afterwards.
+"""
+
+import argparse
+import contextlib
+import math
+import os
+import random
+import signal
+import sys
+import warnings
+
+import everloop
+
+USUAL = (TypeError, ValueError, OverflowError, OSError, AttributeError, everloop.Error)
+CALLS = 60
+
+
+class Index:
+    def __index__(self):
+        return 3
+
+
+class Bad:
+    def __index__(self):
+        raise ValueError("no index")
+
+    __float__ = __fspath__ = fileno = __bool__ = __call__ = __index__
+
+
+class Big(int):
+    pass
+
+
+VALUES = [
+    *[None, True, False, 0, 1, 2, 3, -1, -2, 5, 255, 256, 1024, 1 << 15, 1 << 31, -(1 << 31)],
+    *[(1 << 31) - 1, 1 << 32, 1 << 63, 1 << 200, -(1 << 200), Big(1), Index(), Bad()],
+    *[0.0, -0.0, 0.5, 1e-300, 1e9, 1e30, 1e308, -1.0, math.inf, -math.inf, math.nan],
+    *["", "/", "/tmp", "x\0y", "\udc80", b"", b"/tmp", b"\xff", bytearray(b"/tmp"), "x" * 5000],
+    *[(), [], {}, object(), int, len, repr, lambda *arguments: 1e30, lambda *arguments: None],
+]
+KINDS = [
+    *["io", "timer", "periodic", "scheduler", "stat", "idle", "prepare", "check", "fork"],
+    *["async_", "embed", "signal"],
+]
+METHODS = [
+    *["start", "stop", "set", "feed", "invoke", "clear", "reset", "send", "again", "remaining"],
+    *["sweep", "__repr__", "__enter__", "__exit__", "__init__"],
+]
+ATTRIBUTES = [
+    *["callback", "data", "priority", "offset", "interval", "reschedule", "repeat", "events"],
+    *["active", "pending", "rpid", "rstatus", "path", "loop", "at", "fd"],
+]
+ON_LOOP = [
+    *["stop", "invoke", "reset", "update", "suspend", "resume", "ref", "unref", "incref", "decref"],
+    *["feed_fd_event", "feed_signal_event", "now", "verify", "__repr__"],
+]
+LOOP_ATTRIBUTES = ["callback", "data", "io_interval", "timeout_interval", "clock", "debug"]
+# What a callback of a random kind would be called for by a signal is no test.
+HARMLESS = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGURG}
+
+
+class Fuzz:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.ends = os.pipe()
+        self.loop = everloop.Loop(self.random.choice([0, 1, 2, 4]) | everloop.EVFLAG_NOENV)
+        self.watchers = []
+
+    def close(self):
+        self.loop.close()
+        for fd in self.ends:
+            os.close(fd)
+
+    def values(self, most):
+        more = [*VALUES, *self.watchers, self.loop, self.ends[0], self.ends[1]]
+        return [self.random.choice(more) for _ in range(self.random.randrange(most + 1))]
+
+    def make(self):
+        kind = self.random.choice(KINDS)
+        first = [self.random.choice([*HARMLESS])] if kind == "signal" else self.values(1)
+        self.watchers.append(getattr(self.loop, kind)(*first, *self.values(3), lambda *args: None))
+
+    def make_loop(self):
+        everloop.Loop(*self.values(5)).close()
+
+    def call(self):
+        if self.watchers:
+            watcher = self.random.choice(self.watchers)
+            getattr(watcher, self.random.choice(METHODS))(*self.values(3))
+
+    def set(self):
+        if self.watchers:
+            watcher = self.random.choice(self.watchers)
+            setattr(watcher, self.random.choice(ATTRIBUTES), *(self.values(1) or [0]))
+
+    def call_loop(self):
+        getattr(self.loop, self.random.choice(ON_LOOP))(*self.values(2))
+
+    def set_loop(self):
+        name = self.random.choice(LOOP_ATTRIBUTES)
+        before = getattr(self.loop, name, None)
+        setattr(self.loop, name, *(self.values(1) or [0]))
+        if name in ("callback", "io_interval", "timeout_interval"):
+            setattr(self.loop, name, before)  # it would be called, or let much time pass
+
+    def run_loop(self):
+        if self.loop.io_interval == 0.0:
+            self.loop.start(everloop.EVRUN_NOWAIT)
+
+    def step(self):
+        steps = [self.make, self.make_loop, self.call, self.set, self.call_loop, self.set_loop]
+        with contextlib.suppress(USUAL):
+            self.random.choice([*steps, self.make, self.call, self.call, self.run_loop])()
+        self.loop.verify()
+
+
+def run_program(seed):
+    fuzz = Fuzz(seed)
+    try:
+        for _ in range(CALLS):
+            fuzz.step()
+    finally:
+        fuzz.close()
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--programs", type=int, default=20_000)
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    sys.unraisablehook = lambda report: None
+    for seed in range(options.first, options.first + options.programs):
+        try:
+            run_program(seed)
+        except BaseException:
+            print(f"seed {seed}", flush=True)
+            raise
+    print(f"{options.programs * CALLS} calls")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
