@@ -69,6 +69,9 @@ class BuildSharedObjects(build_ext):
         with ThreadPoolExecutor(self.parallel or JOBS) as threads:
             objects = threads.map(lambda source: self.compile(extension, source), extension.sources)
             extension.extra_objects = list(objects)
+        if not self.inplace:
+            # The names of C functions are for those who profile what they work on.
+            extension.extra_link_args.append("-Wl,--strip-all")
         # There is nothing left to do but to link, if an object is newer.
         extension.sources, extension.depends = [], extension.extra_objects
         super().build_extension(extension)
