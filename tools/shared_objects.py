@@ -65,10 +65,16 @@ class SharedObject(Extension):
 class BuildSharedObjects(build_ext):
     """Compiles the sources that are newer than their objects, on all processors, and links."""
 
+    def run(self):
+        # The names of C functions are for those who profile what they work on.
+        self.link_args = [] if self.inplace or self.editable_mode else ["-Wl,--strip-all"]
+        super().run()
+
     def build_extension(self, extension):
         with ThreadPoolExecutor(self.parallel or JOBS) as threads:
             objects = threads.map(lambda source: self.compile(extension, source), extension.sources)
             extension.extra_objects = list(objects)
+        extension.extra_link_args += self.link_args
         # There is nothing left to do but to link, if an object is newer.
         extension.sources, extension.depends = [], extension.extra_objects
         super().build_extension(extension)

@@ -54,8 +54,9 @@ class DescriptorTable:
                 io.flags |= STRAY
                 return 0
             grow(self, io.fd)
-        self.mark_changed(io.fd, DOUBTED)
         slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
+        if slot.flags != CHANGED | DOUBTED:
+            self.mark_changed(io.fd, DOUBTED)
         io.next_on_fd = slot.head
         slot.head = cython.cast(cython.pointer[PyObject], io)
         self.linked += 1
@@ -70,9 +71,11 @@ class DescriptorTable:
             io.flags &= ~STRAY
             remove_from(self.strays, io)
             return 0
-        self.mark_changed(io.fd, 0)
+        slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
+        if not slot.flags & CHANGED:
+            self.mark_changed(io.fd, 0)
         me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], io)
-        link: cython.pointer[cython.pointer[PyObject]] = cython.address(self.slots[io.fd].head)
+        link: cython.pointer[cython.pointer[PyObject]] = cython.address(slot.head)
         while link[0] != me:
             link = cython.address(cython.cast(Io, link[0]).next_on_fd)
         link[0] = io.next_on_fd

@@ -41,7 +41,8 @@ class Roster:
         """Own the watcher; nothing if it is aboard already."""
         if watcher.seat:
             return 0
-        self.reserve()
+        if self.taken == PyList_GET_SIZE(self.seats):
+            add_seats(self)
         self.seats[self.taken] = watcher
         self.taken += 1
         watcher.seat = cython.cast(cython.uint, self.taken)
