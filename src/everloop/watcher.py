@@ -175,7 +175,7 @@ def loop_of(name: str, value: object) -> CallingLoop:
     if not isinstance(value, CallingLoop):
         kind: str = "None" if value is None else type(value).__name__
         raise TypeError(f"{name} must be a Loop, not {kind}")
-    return value
+    return cython.cast(CallingLoop, value)
 
 
 @cython.cfunc

@@ -32,11 +32,6 @@ class PollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def open(self) -> cython.int:
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def watch_waker(self, fd: cython.int) -> cython.int:
         if self.add(fd):
             raise MemoryError("no memory for the poll backend")

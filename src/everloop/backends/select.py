@@ -26,11 +26,6 @@ class SelectBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def open(self) -> cython.int:
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def watch_waker(self, fd: cython.int) -> cython.int:
         if self.watch(fd, EV_READ):
             raise MemoryError("no memory for the select backend")

@@ -89,7 +89,7 @@ class Child(Watcher):
         self.extra = traced
         self.reported_pid = 0
         self.reported_status = 0
-        adopt(self, loop, callback, data, rank)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

@@ -68,7 +68,7 @@ class Embed(Watcher):
             check_other(other, loop)
         rank: cython.int = check_new(self, loop, callback or on_readable, priority)
         self.other, other = other, self.other
-        adopt(self, loop, callback, data, rank)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

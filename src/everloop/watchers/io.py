@@ -99,7 +99,7 @@ def init_io(
     rank: cython.int = check_new(self, loop, callback, priority)
     self.fd = number
     self.extra = wanted
-    adopt(self, loop, callback, data, rank)
+    adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
     return 0
 
 

@@ -43,7 +43,7 @@ class Periodic(DatedWatcher):
         rank: cython.int = check_new(self, loop, callback, priority)
         self._offset = offset
         self._interval = interval
-        adopt(self, loop, callback, data, rank)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

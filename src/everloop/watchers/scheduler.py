@@ -45,7 +45,7 @@ class Scheduler(DatedWatcher):
         check_reschedule(reschedule)
         rank: cython.int = check_new(self, loop, callback, priority)
         self._reschedule, reschedule = reschedule, self._reschedule
-        adopt(self, loop, callback, data, rank)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

@@ -74,7 +74,7 @@ class Signal(Watcher):
         number: cython.int = check_signum(signum)
         rank: cython.int = check_new(self, loop, callback, priority)
         self.position = number
-        adopt(self, loop, callback, data, rank)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):

@@ -157,7 +157,7 @@ def init_stat(
     check_interval(interval)
     rank: cython.int = check_new(self, loop, callback, priority)
     assign(self, given, location, interval)
-    return adopt(self, loop, callback, data, rank)
+    return adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
 
 @cython.cfunc

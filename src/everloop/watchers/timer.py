@@ -140,7 +140,7 @@ def init_timer(
     rank: cython.int = check_new(self, loop, callback, priority)
     self.rest = after
     self._repeat = repeat
-    adopt(self, loop, callback, data, rank)
+    adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
     return 0
 
 
