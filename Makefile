@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test downstream downstream-quick lint format bench benchmarks bench-quick build
+.PHONY: help demo dev test downstream downstream-quick soak lint format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
 help: ## list these targets
@@ -56,17 +56,28 @@ lint: $(STAMPS)/lint ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(STAMPS)/package $(STAMPS)/docs ## make build/docs/: the manual, as a site
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "the manual is in build/docs/index.html"
+
 format: $(STAMPS)/lint ## put the sources into the style that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: $(STAMPS)/package $(STAMPS)/bench ## all benchmarks, against other event loops
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.charts
 
 benchmarks: bench ## the same as bench
 
 bench-quick: $(STAMPS)/package $(STAMPS)/bench ## the benchmarks with less of everything, below 3 minutes
 	$(BIN)/python -m benchmarks --quick
+
+dev: $(STAMPS)/dev ## compile in src/ what has changed, and run that from now on: some seconds
+	$(BIN)/python setup.py -q build_ext --inplace
+
+charts: $(STAMPS)/package $(STAMPS)/bench ## draw the results of the last make bench: docs/charts/
+	$(BIN)/python -m benchmarks.charts
 
 build: $(STAMPS)/package ## compile the package and install it into VENV
 
@@ -107,7 +118,13 @@ $(STAMPS)/venv:
 $(STAMPS)/package: $(STAMPS)/venv $(SOURCES) $(METADATA)
 	rm -rf build
 	$(PIP) install --force-reinstall --no-deps .
-	@touch $@
+	@rm -f $(STAMPS)/dev && touch $@
+
+# "make build" puts the installed package back.
+$(STAMPS)/dev: $(STAMPS)/venv requirements/test.txt pyproject.toml
+	$(PIP) install 'setuptools>=77' 'Cython>=3.1,<4' -r requirements/test.txt
+	$(PIP) install --no-build-isolation --editable .
+	@rm -f $(STAMPS)/package && touch $@
 
 $(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.txt
 	$(PIP) install -r requirements/test.txt -r requirements/applications.txt
@@ -115,6 +132,10 @@ $(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.t
 
 $(STAMPS)/lint: $(STAMPS)/venv requirements/lint.txt requirements/test.txt
 	$(PIP) install -r requirements/lint.txt
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/venv requirements/docs.txt
+	$(PIP) install -r requirements/docs.txt
 	@touch $@
 
 # A peer that is missing is left out of the comparison, so nothing here is fatal.
