@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo dev test downstream downstream-quick soak lint format docs bench charts benchmarks bench-quick build
+.PHONY: help demo dev test test-applications services downstream downstream-quick soak lint format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
 help: ## list these targets
@@ -36,6 +36,14 @@ demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 m
 
 test: $(STAMPS)/package $(STAMPS)/test ## run the tests on the installed package
 	$(BIN)/python -m pytest $(TESTS)
+
+test-applications: $(STAMPS)/package $(STAMPS)/test services ## its tests/applications, with the databases that they need
+	$(BIN)/python -m pytest tests/applications $(TESTS)
+
+services: ## PostgreSQL and Redis, which apt-get installs if they are missing: as root
+	@{ command -v redis-server && { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; }; } \
+		>/dev/null 2>&1 || { apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql redis-server; }
 
 test-%: ## the same on another Python, such as 3.15: tools/python gets it if it is not here
 	tools/python $* $(MAKE) test
