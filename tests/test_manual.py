@@ -21,8 +21,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOT
 
 
 def programs():
-    for page in sorted(DOCS.rglob("*.md")):
-        name = page.relative_to(DOCS).as_posix()
+    for page in sorted([DOCS.parent / "README.md", *DOCS.rglob("*.md")]):
+        name = page.relative_to(DOCS.parent).as_posix().removeprefix("docs/")
         if name not in ELSEWHERE:
             for number, block in enumerate(BLOCK.finditer(page.read_text()), 1):
                 yield pytest.param(*block.groups(), id=f"{name}-{number}")
@@ -47,7 +47,7 @@ def test_programs(tmp_path, program, printed):
         [sys.executable, "program.py"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
+        input="hello\n",
         capture_output=True,
         text=True,
         timeout=patient(60),
