@@ -59,10 +59,11 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
 	$(BIN)/python -m tests.reliability.faults_run
 
-lint: $(STAMPS)/lint ## check style, types and the notes on changes
+lint: $(STAMPS)/package $(STAMPS)/lint ## check style, types and the notes on changes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	tools/stubtest $(BIN)
 	@$(BIN)/towncrier build --draft --version next >/dev/null
 
 docs: $(STAMPS)/package $(STAMPS)/docs ## make build/docs/: the manual, as a site
