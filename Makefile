@@ -29,7 +29,8 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test soak sanitize downstream downstream-quick lint format bench benchmarks bench-quick build
+.PHONY: help demo dev test test-applications services downstream downstream-quick soak sanitize lint
+.PHONY: format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
 help: ## list these targets
@@ -43,6 +44,14 @@ demo: $(STAMPS)/package ## an echo server under load: 100 connections, 300,000 m
 
 test: $(STAMPS)/package $(STAMPS)/test ## run the tests on the installed package
 	$(BIN)/python -m pytest $(TESTS)
+
+test-applications: $(STAMPS)/package $(STAMPS)/test services ## its tests/applications, with the databases that they need
+	$(BIN)/python -m pytest tests/applications $(TESTS)
+
+services: ## PostgreSQL and Redis, which apt-get installs if they are missing: as root
+	@{ command -v redis-server && { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; }; } \
+		>/dev/null 2>&1 || { apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql redis-server; }
 
 test-%: ## the same on another Python, such as 3.15: tools/python gets it if it is not here
 	tools/python $* $(MAKE) test
@@ -71,10 +80,16 @@ sanitize: $(STAMPS)/test ## the tests of a build with ASan and UBSan: TESTS='...
 	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib EVERLOOP_TEST_PATIENCE=8 \
 		$(BIN)/python -m pytest $(or $(TESTS),$(SANITIZED_TESTS))
 
-lint: $(STAMPS)/lint ## check style and types
+lint: $(STAMPS)/package $(STAMPS)/lint ## check style, types and the notes on changes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	tools/stubtest $(BIN)
+	@$(BIN)/towncrier build --draft --version next >/dev/null
+
+docs: $(STAMPS)/package $(STAMPS)/docs ## make build/docs/: the manual, as a site
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "the manual is in build/docs/index.html"
 
 format: $(STAMPS)/lint ## put the sources into the style that lint asks for
 	$(BIN)/ruff check --fix .
@@ -82,11 +97,18 @@ format: $(STAMPS)/lint ## put the sources into the style that lint asks for
 
 bench: $(STAMPS)/package $(STAMPS)/bench ## all benchmarks, against other event loops
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.charts
 
 benchmarks: bench ## the same as bench
 
 bench-quick: $(STAMPS)/package $(STAMPS)/bench ## the benchmarks with less of everything, below 3 minutes
 	$(BIN)/python -m benchmarks --quick
+
+dev: $(STAMPS)/dev ## compile in src/ what has changed, and run that from now on: some seconds
+	$(BIN)/python setup.py -q build_ext --inplace
+
+charts: $(STAMPS)/package $(STAMPS)/bench ## draw the results of the last make bench: docs/charts/
+	$(BIN)/python -m benchmarks.charts
 
 build: $(STAMPS)/package ## compile the package and install it into VENV
 
@@ -127,7 +149,13 @@ $(STAMPS)/venv:
 $(STAMPS)/package: $(STAMPS)/venv $(SOURCES) $(METADATA)
 	rm -rf build
 	$(PIP) install --force-reinstall --no-deps .
-	@touch $@
+	@rm -f $(STAMPS)/dev && touch $@
+
+# "make build" puts the installed package back.
+$(STAMPS)/dev: $(STAMPS)/venv requirements/test.txt pyproject.toml
+	$(PIP) install 'setuptools>=77' 'Cython>=3.1,<4' -r requirements/test.txt
+	$(PIP) install --no-build-isolation --editable .
+	@rm -f $(STAMPS)/package && touch $@
 
 $(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.txt
 	$(PIP) install -r requirements/test.txt -r requirements/applications.txt
@@ -135,6 +163,10 @@ $(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.t
 
 $(STAMPS)/lint: $(STAMPS)/venv requirements/lint.txt requirements/test.txt
 	$(PIP) install -r requirements/lint.txt
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/venv requirements/docs.txt
+	$(PIP) install -r requirements/docs.txt
 	@touch $@
 
 # A peer that is missing is left out of the comparison, so nothing here is fatal.

@@ -1,8 +1,6 @@
 """The stubs say what the compiled package does: names, parameters, defaults, attributes.
 
-Parameters are compared as syntax trees: of the stub, of the signature that a compiled
-function carries, and for constructors, which carry none, of the source that is installed
-beside the compiled module.
+Parameters are compared with what inspect.signature() tells, which is what help() shows.
 """
 
 import ast
@@ -29,6 +27,11 @@ STUBS = {
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CONTEXT_MANAGER = {"__enter__", "__exit__"}
+KINDS: dict[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.KEYWORD_ONLY: "keyword",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 
 
 class Parameter(NamedTuple):
@@ -103,23 +106,13 @@ def is_property(node: ast.stmt) -> bool:
 # What the package does
 
 
-def compiled_parameters(function: Any) -> list[Parameter]:
-    text = getattr(function, "__text_signature__", None) or str(inspect.signature(function))
-    node = ast.parse(f"def function{text.replace('$', '')}: ...").body[0]
-    assert isinstance(node, FUNCTIONS)
-    return parameters(node.args)
-
-
-def constructor_parameters(kind: type) -> list[Parameter]:
-    """From the source: of the class, or else of its bases."""
-    path = PACKAGE.parent.joinpath(*kind.__module__.split(".")).with_suffix(".py")
-    for node in tree(path).body:
-        if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
-            for item in node.body:
-                if isinstance(item, FUNCTIONS) and item.name == "__init__":
-                    return parameters(item.args)
-    assert kind.__base__
-    return constructor_parameters(kind.__base__)
+def runtime_parameters(function: Any) -> list[Parameter]:
+    """What inspect.signature() says, of a class what makes one."""
+    found = []
+    for each in inspect.signature(function).parameters.values():
+        kind = KINDS.get(each.kind, "positional")
+        found.append(Parameter(each.name, kind, each.default))
+    return [each for each in found if each.name != "self"]
 
 
 def parameters(arguments: ast.arguments) -> list[Parameter]:
@@ -143,10 +136,6 @@ def parameter(argument: ast.arg, kind: str, default: ast.expr | None) -> Paramet
     if default is None:
         return Parameter(argument.arg, kind)
     return Parameter(argument.arg, kind, eval(ast.unparse(default), vars(everloop)))
-
-
-def takes_anything(found: list[Parameter]) -> bool:
-    return [each.kind for each in found] == ["*", "**"]
 
 
 def ignore(watcher: object, revents: int) -> None:
@@ -214,8 +203,7 @@ def test_constants(module: ModuleType) -> None:
 def test_functions(module: ModuleType) -> None:
     for name, node in declared(STUBS[module]).items():
         if isinstance(node, FUNCTIONS):
-            found = compiled_parameters(getattr(module, name))
-            assert takes_anything(found) or found == parameters(node.args), name
+            assert runtime_parameters(getattr(module, name)) == parameters(node.args), name
 
 
 def inherited(kind: type) -> set[str]:
@@ -236,11 +224,16 @@ def test_methods(kind: type, stub: dict[str, ast.stmt]) -> None:
     for name, item in stub.items():
         if not isinstance(item, FUNCTIONS) or is_property(item) or name == "__exit__":
             continue
-        if name == "__init__":
-            found = constructor_parameters(kind)
-        else:
-            found = compiled_parameters(getattr(kind, name))
+        found = runtime_parameters(kind if name == "__init__" else getattr(kind, name))
         assert found == parameters(item.args), name
+
+
+@each_class
+def test_documentation(kind: type, stub: dict[str, ast.stmt]) -> None:
+    """The line with the signature is none of the text."""
+    text = inspect.getdoc(kind)
+    assert text and "--" not in text.splitlines()[:3]
+    assert not text.startswith(kind.__name__ + "(")
 
 
 @each_class

@@ -45,7 +45,8 @@ def read_system_clock(which: clockid_t) -> nanoseconds:
 
 @cython.cclass
 class Clock:
-    """The system's clocks: CLOCK_MONOTONIC and CLOCK_REALTIME, clock_gettime(2)."""
+    """Clock()\n--\n
+    The system's clocks: CLOCK_MONOTONIC and CLOCK_REALTIME, clock_gettime(2)."""
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -66,7 +67,8 @@ class Clock:
 
 @cython.cclass
 class ManualClock(Clock):
-    """A clock that moves only when it is told to, for tests of timed programs.
+    """ManualClock(monotonic=1000.0, wall=1000000000.0)\n--\n
+    A clock that moves only when it is told to, for tests of timed programs.
 
     Give it to a loop (``loop.clock = ManualClock()``). Instead of waiting for
     a timer the loop moves the clock to the timer's time at once, after a look

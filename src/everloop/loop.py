@@ -52,7 +52,9 @@ from everloop.watchers.signal import Signal
 
 @cython.cclass
 class Loop(PassingLoop):
-    """An event loop: waits for the events of its watchers and calls them back.
+    """Loop(flags=0, callback=None, data=None, io_interval=0.0, timeout_interval=0.0, \
+    *, debug=False)\n--\n
+    An event loop: waits for the events of its watchers and calls them back.
 
     flags: EVFLAG_* and EVBACKEND_* bits; without any of the latter the best
     recommended backend is used. The environment variable LIBEV_FLAGS replaces
@@ -472,8 +474,11 @@ def interval(name: str, seconds: cython.double) -> nanoseconds:
 the_default_loop: Loop | None = None
 
 
+@cython.embedsignature(False)
 def default_loop(*args, **kwargs) -> Loop:
-    """The one default loop of the process, made on the first call.
+    """default_loop(flags=0, callback=None, data=None, io_interval=0.0, timeout_interval=0.0, \
+    *, debug=False)\n--\n
+    The one default loop of the process, made on the first call.
 
     Takes the arguments of `Loop`. Later calls return the same loop, until it is
     closed; they warn (RuntimeWarning) if arguments are given, which come too late.

@@ -1,11 +1,10 @@
-"""Finds the database servers that are installed, or installs them, and starts them.
+"""Finds the database servers that are installed, and starts them.
 
 A server has a directory and a free port of its own, and ends with the tests, be it that they crash.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import os
 import pathlib
@@ -19,7 +18,6 @@ import time
 
 import pytest
 
-INSTALLS_WITHIN = 600
 STARTS_WITHIN = 60
 ENDS_WITHIN = 60
 
@@ -44,44 +42,10 @@ def find(name):
 
 
 def require(name, package):
-    """The path of a server's program, which is installed if need be; or else skip the test."""
-    if not find(name):
-        # Tests on another Python may be installing it right now, and apt-get does not wait.
-        with open(f"{tempfile.gettempdir()}/everloop-{os.geteuid()}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not find(name):
-                install(name, package)
-    return find(name) or pytest.skip(f"{package} was installed, but has no {name}")
-
-
-def install(name, package):
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        pytest.skip(f"{name} is not installed, and only root can install it, with apt-get")
-    if apt_get("install", "--no-install-recommends", package) is None:
-        return
-    # The lists of packages may be missing or out of date.
-    failure = apt_get("update") or apt_get("install", "--no-install-recommends", package)
-    if failure is not None:
-        pytest.skip(f"{name} is not installed, and 'apt-get install {package}' failed: {failure}")
-
-
-def apt_get(*arguments):
-    """Run apt-get; returns why it failed, or None."""
-    try:
-        subprocess.run(
-            ["apt-get", "--yes", *arguments],
-            check=True,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALLS_WITHIN,
-        )
-    except subprocess.CalledProcessError as error:
-        return error.stdout[-500:]
-    except subprocess.TimeoutExpired as error:
-        return str(error)
+    """The path of a server's program; or else skip the test."""
+    return find(name) or pytest.skip(
+        f"{name} is not installed: 'make services' as root, or 'apt-get install {package}'"
+    )
 
 
 def free_port():

@@ -1,53 +1,15 @@
 """The programs of docs/asyncio.md, taken from the page, do what it says."""
 
-import pathlib
 import re
-import shlex
-import shutil
 import sys
-import sysconfig
 
 import aiohttp
 import pytest
 
+from .documentation import PROGRAM, installed, sections
 from .running import LOOP, on_everloop, started
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs" / "asyncio.md"
-
-# A block of Python whose first line is no file's name.
-PROGRAM = "program.py"
-
-
-class Section:
-    """What is under a heading: files, and commands."""
-
-    def __init__(self, text):
-        self.title, self.text = text.split("\n", 1)
-        self.files = dict(map(named, self.blocks("python")))
-        self.commands = re.findall(r"^\$ (.*)$", "\n".join(self.blocks("console")), re.MULTILINE)
-
-    def blocks(self, language):
-        return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.DOTALL | re.MULTILINE)
-
-    def needs(self):
-        """The oldest Python that the section is for."""
-        version = re.search(r"^Python (\d+)\.(\d+) and later", self.text, re.MULTILINE)
-        return tuple(map(int, version.groups())) if version else (3, 11)
-
-    def write(self, directory):
-        for name, source in self.files.items():
-            (directory / name).write_text(source)
-
-
-def named(source):
-    name = re.match(r"# (\w+\.py)\n", source)
-    return name.group(1) if name else PROGRAM, source
-
-
-SECTIONS = {
-    section.title: section
-    for section in map(Section, re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:])
-}
+_, SECTIONS = sections("asyncio.md")
 SERVERS = ["uvicorn", "aiohttp"]
 SUITES = [title for title, section in SECTIONS.items() if section.commands == ["pytest"]]
 PROSE = [title for title, section in SECTIONS.items() if not section.files]
@@ -59,12 +21,6 @@ def settings(monkeypatch):
     """What the environment tells pytest and others is not for the programs of the page."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_PLUGINS", raising=False)
-
-
-def installed(command):
-    """The words of a command, which is that of the environment that runs the tests."""
-    name, *arguments = shlex.split(command)
-    return [shutil.which(name, path=sysconfig.get_path("scripts")), *arguments]
 
 
 def test_sections():

@@ -37,7 +37,9 @@ class Core(Carrying):
 
     def __del__(self):
         # Where a base's __cinit__() failed, the attributes of those after it are not even None.
-        if cython.cast(cython.p_void, self.listeners) != cython.NULL:
+        # While the interpreter ends, the names of this module are None.
+        made: cython.bint = cython.cast(cython.p_void, self.listeners) != cython.NULL
+        if made and StandardLoop is not None:
             StandardLoop.__del__(self)
 
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for

@@ -9,7 +9,8 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Async(Watcher):
-    """Calls back after `send` was called, from whatever thread.
+    """Async(loop, callback, data=None, priority=0)\n--\n
+    Calls back after `send` was called, from whatever thread.
 
     Several sends before the loop gets to it make one call.
     """

@@ -57,7 +57,8 @@ from everloop.errors import Error
 
 @cython.cclass
 class Child(Watcher):
-    """Calls back when a child process has ended.
+    """Child(pid, trace, loop, callback, data=None, priority=0)\n--\n
+    Calls back when a child process has ended.
 
     pid: the child's process id; 0: any child of this process, which takes the
     status of every one, so that nobody else can wait for them.

@@ -40,7 +40,8 @@ from everloop.errors import Error
 
 @cython.cclass
 class Embed(Watcher):
-    """Runs another loop inside this one.
+    """Embed(other, loop, callback=None, data=None, priority=0)\n--\n
+    Runs another loop inside this one.
 
     Without a callback the other loop is swept whenever it has events, at this
     watcher's priority; with one, that is called and has to call `sweep`.

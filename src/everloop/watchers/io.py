@@ -12,7 +12,8 @@ from cython.cimports.everloop.watcher import Watcher, adopt, check_inactive, che
 
 @cython.cclass
 class Io(Watcher):
-    """Calls back while a descriptor is ready to be read or written.
+    """Io(fd, events, loop, callback, data=None, priority=0)\n--\n
+    Calls back while a descriptor is ready to be read or written.
 
     Level-triggered: the callback is called in each pass of the loop in which the
     descriptor is ready. Any number of watchers may watch one descriptor; each is

@@ -16,7 +16,8 @@ from cython.cimports.libc.math import floor, isinf, isnan
 
 @cython.cclass
 class Periodic(DatedWatcher):
-    """Calls back at a moment on the wall clock, once or at regular moments.
+    """Periodic(offset, interval, loop, callback, data=None, priority=0)\n--\n
+    Calls back at a moment on the wall clock, once or at regular moments.
 
     Follows the wall clock when it is set, in either direction; see Timer for what
     does not. Times that were missed, because the loop was busy or the clock was

@@ -22,7 +22,8 @@ from everloop.errors import Error
 
 @cython.cclass
 class Scheduler(DatedWatcher):
-    """Calls back at the moments that a callback of its own works out.
+    """Scheduler(reschedule, loop, callback, data=None, priority=0)\n--\n
+    Calls back at the moments that a callback of its own works out.
 
     reschedule: called as ``reschedule(watcher, now)``, with the loop's time in
     seconds since 1970, at each start, after each time, and when the wall clock was

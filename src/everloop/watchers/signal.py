@@ -48,7 +48,8 @@ from cython.cimports.posix.unistd import read
 
 @cython.cclass
 class Signal(Watcher):
-    """Calls back when the process gets a signal, in whatever thread.
+    """Signal(signum, loop, callback, data=None, priority=0)\n--\n
+    Calls back when the process gets a signal, in whatever thread.
 
     Any number of watchers may watch a signal, in one loop. While any does, the
     signal does not reach a handler set before, by signal.signal() or in C; it comes

@@ -40,7 +40,8 @@ NOTHING = os.stat_result([0] * 10 + [0.0] * 3 + [0] * (os.stat_result.n_fields -
 
 @cython.cclass
 class Stat(Watcher):
-    """Calls back when the attributes of a path have changed.
+    """Stat(path, interval, loop, callback, data=None, priority=0)\n--\n
+    Calls back when the attributes of a path have changed.
 
     The path need not exist: that it appears, vanishes or becomes another file
     are changes, too. A change is one of device, inode, mode, number of links,

@@ -17,7 +17,8 @@ from cython.cimports.libc.math import isnan
 
 @cython.cclass
 class Timer(Watcher):
-    """Calls back after some time, once or again and again.
+    """Timer(after, repeat, loop, callback, data=None, priority=0)\n--\n
+    Calls back after some time, once or again and again.
 
     Times are relative to the loop's time (`Loop.now`), which is that of the last
     wait, and follow the monotonic clock: setting the wall clock does not matter.
