@@ -15,6 +15,7 @@ C_SOURCES = "build/cython"
 FACES = ("everloop", "everloop.aio")
 PLAIN_PYTHON = {
     "__main__",
+    "awaiting",
     "connecting",
     "event_loop",
     "features",

@@ -26,7 +26,9 @@ STUBS = {
     everloop.constants: PACKAGE / "constants.pyi",
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-CONTEXT_MANAGER = {"__enter__", "__exit__"}
+# Slots of a compiled class have no signature at run time.
+SLOTS = {"__await__", "__aiter__"}
+STATEMENTS = {"__enter__", "__exit__", "__aenter__", "__aexit__"} | SLOTS
 KINDS: dict[Any, str] = {
     inspect.Parameter.VAR_POSITIONAL: "*",
     inspect.Parameter.KEYWORD_ONLY: "keyword",
@@ -214,7 +216,7 @@ def inherited(kind: type) -> set[str]:
 
 @each_class
 def test_members(kind: type, stub: dict[str, ast.stmt]) -> None:
-    runtime = {name for name in dir(kind) if is_public(name) or name in CONTEXT_MANAGER}
+    runtime = {name for name in dir(kind) if is_public(name) or name in STATEMENTS}
     elsewhere = inherited(kind)
     assert runtime - elsewhere == set(stub) - {"__init__"} - elsewhere
 
@@ -222,7 +224,7 @@ def test_members(kind: type, stub: dict[str, ast.stmt]) -> None:
 @each_class
 def test_methods(kind: type, stub: dict[str, ast.stmt]) -> None:
     for name, item in stub.items():
-        if not isinstance(item, FUNCTIONS) or is_property(item) or name == "__exit__":
+        if not isinstance(item, FUNCTIONS) or is_property(item) or name in {"__exit__", *SLOTS}:
             continue
         found = runtime_parameters(kind if name == "__init__" else getattr(kind, name))
         assert found == parameters(item.args), name

@@ -1,6 +1,6 @@
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -100,7 +100,7 @@ class Loop:
         self,
         fd: FileDescriptorLike,
         events: int,
-        callback: _Callback[Io],
+        callback: _Callback[Io] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Io: ...
@@ -108,7 +108,7 @@ class Loop:
         self,
         after: float,
         repeat: float,
-        callback: _Callback[Timer],
+        callback: _Callback[Timer] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Timer: ...
@@ -116,21 +116,21 @@ class Loop:
         self,
         offset: float,
         interval: float,
-        callback: _Callback[Periodic],
+        callback: _Callback[Periodic] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Periodic: ...
     def scheduler(
         self,
         reschedule: _Reschedule[Scheduler],
-        callback: _Callback[Scheduler],
+        callback: _Callback[Scheduler] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Scheduler: ...
     def signal(
         self,
         signum: int,
-        callback: _Callback[Signal],
+        callback: _Callback[Signal] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Signal: ...
@@ -138,7 +138,7 @@ class Loop:
         self,
         pid: int,
         trace: bool,
-        callback: _Callback[Child],
+        callback: _Callback[Child] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Child: ...
@@ -146,15 +146,19 @@ class Loop:
         self,
         path: StrOrBytesPath,
         interval: float,
-        callback: _Callback[Stat],
+        callback: _Callback[Stat] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> Stat: ...
-    def idle(self, callback: _Callback[Idle], data: Any = None, priority: int = 0) -> Idle: ...
+    def idle(
+        self, callback: _Callback[Idle] | None = None, data: Any = None, priority: int = 0
+    ) -> Idle: ...
     def prepare(
-        self, callback: _Callback[Prepare], data: Any = None, priority: int = 0
+        self, callback: _Callback[Prepare] | None = None, data: Any = None, priority: int = 0
     ) -> Prepare: ...
-    def check(self, callback: _Callback[Check], data: Any = None, priority: int = 0) -> Check: ...
+    def check(
+        self, callback: _Callback[Check] | None = None, data: Any = None, priority: int = 0
+    ) -> Check: ...
     def embed(
         self,
         other: Loop,
@@ -162,8 +166,12 @@ class Loop:
         data: Any = None,
         priority: int = 0,
     ) -> Embed: ...
-    def fork(self, callback: _Callback[Fork], data: Any = None, priority: int = 0) -> Fork: ...
-    def async_(self, callback: _Callback[Async], data: Any = None, priority: int = 0) -> Async: ...
+    def fork(
+        self, callback: _Callback[Fork] | None = None, data: Any = None, priority: int = 0
+    ) -> Fork: ...
+    def async_(
+        self, callback: _Callback[Async] | None = None, data: Any = None, priority: int = 0
+    ) -> Async: ...
 
 class _Watcher:
     data: Any
@@ -172,7 +180,7 @@ class _Watcher:
     def __init__(
         self,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -187,6 +195,10 @@ class _Watcher:
     def invoke(self, revents: int) -> None: ...
     def feed(self, revents: int) -> None: ...
     def clear(self) -> int: ...
+    def __await__(self) -> Generator[Any, None, Any]: ...
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+    def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
+    def __aexit__(self, *exc_info: object) -> Coroutine[Any, Any, None]: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -202,7 +214,7 @@ class Io(_Watcher):
         fd: FileDescriptorLike,
         events: int,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -219,7 +231,7 @@ class Timer(_Watcher):
         after: float,
         repeat: float,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -236,7 +248,7 @@ class Periodic(_Watcher):
         offset: float,
         interval: float,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -251,7 +263,7 @@ class Scheduler(_Watcher):
         self,
         reschedule: _Reschedule[Self],
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -264,7 +276,7 @@ class Signal(_Watcher):
         self,
         signum: int,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -280,7 +292,7 @@ class Child(_Watcher):
         pid: int,
         trace: bool,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...
@@ -296,7 +308,7 @@ class Stat(_Watcher):
         path: StrOrBytesPath,
         interval: float,
         loop: Loop,
-        callback: _Callback[Self],
+        callback: _Callback[Self] | None = None,
         data: Any = None,
         priority: int = 0,
     ) -> None: ...

@@ -7,7 +7,7 @@ that ``engine``.
 import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.backends.registry import new_backend
-from cython.cimports.everloop.clock import Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import Clock, nanoseconds
 from cython.cimports.everloop.constants import (
     EVBACKEND_MASK,
     EVBREAK_ALL,
@@ -22,6 +22,7 @@ from cython.cimports.everloop.engine.failures import warn
 from cython.cimports.everloop.engine.flags import flags_to_use
 from cython.cimports.everloop.engine.holding import CLOSED, OPEN, UNMADE
 from cython.cimports.everloop.engine.inline import freshen
+from cython.cimports.everloop.engine.timed import interval
 from cython.cimports.everloop.phases.passing import PassingLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.process.signals import check_signum
@@ -300,27 +301,29 @@ class Loop(PassingLoop):
 
     # Watchers
 
-    def io(self, fd, events, callback, data=None, priority=0):
+    def io(self, fd, events, callback=None, data=None, priority=0):
         """A new Io watcher of this loop."""
         return new_io(self, fd, events, callback, data, priority)
 
-    def timer(self, after: cython.double, repeat: cython.double, callback, data=None, priority=0):
+    def timer(
+        self, after: cython.double, repeat: cython.double, callback=None, data=None, priority=0
+    ):
         """A new Timer of this loop."""
         return new_timer(self, after, repeat, callback, data, priority)
 
-    def periodic(self, offset, interval, callback, data=None, priority=0):
+    def periodic(self, offset, interval, callback=None, data=None, priority=0):
         """A new Periodic of this loop."""
         return Periodic(offset, interval, self, callback, data, priority)
 
-    def scheduler(self, reschedule, callback, data=None, priority=0):
+    def scheduler(self, reschedule, callback=None, data=None, priority=0):
         """A new Scheduler of this loop."""
         return Scheduler(reschedule, self, callback, data, priority)
 
-    def signal(self, signum, callback, data=None, priority=0):
+    def signal(self, signum, callback=None, data=None, priority=0):
         """A new Signal watcher of this loop."""
         return Signal(signum, self, callback, data, priority)
 
-    def child(self, pid, trace, callback, data=None, priority=0):
+    def child(self, pid, trace, callback=None, data=None, priority=0):
         """A new Child watcher of this loop."""
         return Child(pid, trace, self, callback, data, priority)
 
@@ -328,27 +331,27 @@ class Loop(PassingLoop):
         """A new Embed watcher of this loop."""
         return Embed(other, self, callback, data, priority)
 
-    def fork(self, callback, data=None, priority=0):
+    def fork(self, callback=None, data=None, priority=0):
         """A new Fork watcher of this loop."""
         return Fork(self, callback, data, priority)
 
-    def stat(self, path, interval: cython.double, callback, data=None, priority=0):
+    def stat(self, path, interval: cython.double, callback=None, data=None, priority=0):
         """A new Stat of this loop."""
         return new_stat(self, path, interval, callback, data, priority)
 
-    def idle(self, callback, data=None, priority=0):
+    def idle(self, callback=None, data=None, priority=0):
         """A new Idle watcher of this loop."""
         return Idle(self, callback, data, priority)
 
-    def prepare(self, callback, data=None, priority=0):
+    def prepare(self, callback=None, data=None, priority=0):
         """A new Prepare watcher of this loop."""
         return Prepare(self, callback, data, priority)
 
-    def check(self, callback, data=None, priority=0):
+    def check(self, callback=None, data=None, priority=0):
         """A new Check watcher of this loop."""
         return Check(self, callback, data, priority)
 
-    def async_(self, callback, data=None, priority=0):
+    def async_(self, callback=None, data=None, priority=0):
         """A new Async watcher of this loop; getattr(loop, "async") is the same."""
         return Async(self, callback, data, priority)
 
@@ -461,14 +464,6 @@ def check_loop_callback(callback: object) -> cython.int:
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
     return 0
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def interval(name: str, seconds: cython.double) -> nanoseconds:
-    if not seconds >= 0.0:
-        raise ValueError(f"{name} must be 0 or a positive number of seconds, not {seconds!r}")
-    return from_seconds(seconds)
 
 
 the_default_loop: Loop | None = None

@@ -15,3 +15,4 @@ cdef int raise_unusable(Watcher self) except -1
 cdef int make_able(Watcher self) except -1
 cdef int delete_attribute(object self, object name) except -1
 cdef object check_callback(object callback)
+cdef object wanted_callback(object loop, object callback)

@@ -29,11 +29,17 @@ class Watcher(Entry):
     A watcher belongs to one loop. It is active between `start` and `stop`; while
     it is, the loop keeps it alive and calls ``callback(watcher, revents)`` when
     its event happens.
+
+    In an `EventLoop` the callback may be left out: the watcher can then be awaited,
+    iterated by ``async for`` and held by ``async with``.
     """
 
-    def __init__(self, loop: object, callback: object, data: object = None, priority: object = 0):
+    def __init__(
+        self, loop: object, callback: object = None, data: object = None, priority: object = 0
+    ):
         if type(self) is Watcher:
             raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
+        callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
         adopt(self, loop, callback, data, rank)
 
@@ -101,6 +107,7 @@ class Watcher(Entry):
 
     @callback.setter
     def callback(self, callback):
+        callback = wanted_callback(self.loop, callback)
         check_callback(callback)
         self._callback, callback = callback, self._callback
 
@@ -136,6 +143,18 @@ class Watcher(Entry):
     def __exit__(self, *exc_info):
         self.stop()
 
+    def __await__(self):
+        return awaited(self).wait(self).__await__()
+
+    def __aiter__(self):
+        return awaited(self).iterate(self)
+
+    def __aenter__(self):
+        return awaited(self).enter(self)
+
+    def __aexit__(self, *exc_info):
+        return awaited(self).leave(self)
+
     def __delattr__(self, name):
         delete_attribute(self, name)
 
@@ -170,6 +189,14 @@ def check_new(self: Watcher, loop: object, callback: object, priority: object) -
 
 
 @cython.cfunc
+def wanted_callback(loop: object, callback: object) -> object:
+    """The callback given, or what the loop has for a watcher without one, if anything."""
+    if callback is None and isinstance(loop, CallingLoop):
+        return cython.cast(CallingLoop, loop).stand_in()
+    return callback
+
+
+@cython.cfunc
 def loop_of(name: str, value: object) -> CallingLoop:
     """The loop that an argument is."""
     if not isinstance(value, CallingLoop):
@@ -193,6 +220,14 @@ def adopt(
     self._callback, callback = callback, self._callback
     self._data, data = data, self._data
     return 0
+
+
+@cython.cfunc
+def awaited(self: Watcher) -> object:
+    """What coroutines wait by: the callback of a watcher that was made without one."""
+    if not hasattr(self._callback, "wait"):
+        raise TypeError(f"{self!r} can't be awaited: make it without a callback, in an EventLoop")
+    return self._callback
 
 
 @cython.cfunc

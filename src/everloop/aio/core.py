@@ -7,6 +7,7 @@ its relatives, what tools look at, and the end.
 """
 
 import asyncio
+import os
 
 import cython
 from cython.cimports.everloop.aio.descriptors.callback_io import CallbackIo
@@ -20,7 +21,10 @@ from cython.cimports.everloop.aio.descriptors.operation import (
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.watcher import Watcher
+from cython.cimports.everloop.watchers.io import Io
 
+from everloop.aio.awaiting import Awaited
 from everloop.aio.descriptors.selecting import ReadyCalls
 from everloop.process.signals import share
 
@@ -41,6 +45,28 @@ class Core(Carrying):
         made: cython.bint = cython.cast(cython.p_void, self.listeners) != cython.NULL
         if made and StandardLoop is not None:
             StandardLoop.__del__(self)
+
+    # Watchers that coroutines wait for
+
+    @cython.cfunc
+    def stand_in(self) -> object:
+        return Awaited()
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def told(self, watcher: Watcher, refusal: object) -> cython.bint:
+        if type(watcher._callback) is not Awaited:
+            return False
+        watcher._callback.fail(refusal)
+        return True
+
+    def _start_awaited(self, watcher: Watcher) -> None:
+        """Start a watcher that is waited for; OSError if the kernel can't watch its descriptor."""
+        watcher.start()
+        error: cython.int = self.tell_at_once(watcher) if isinstance(watcher, Io) else 0
+        if error:
+            watcher.stop()
+            raise OSError(error, f"{os.strerror(error)}: {watcher!r} can't be watched")
 
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for
 

@@ -16,6 +16,7 @@ cdef class CallingLoop(WaitingLoop):
     cdef int disown(self, PyObject* watcher) except -1
     cdef int call(self, Watcher watcher, int revents) except -1
     cdef int make_number(self, Watcher watcher, int revents) except -1
+    cdef object stand_in(self)
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
     cdef int signals_arrived(self) except -1

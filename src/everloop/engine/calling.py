@@ -183,6 +183,11 @@ class CallingLoop(WaitingLoop):
             raise
         return 0
 
+    @cython.cfunc
+    def stand_in(self) -> object:
+        """What is called for a watcher that was made without a callback; None: it can't be."""
+        return None
+
     # What needs to know a kind of watcher, or a phase
 
     @cython.cfunc

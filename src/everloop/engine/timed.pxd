@@ -14,3 +14,5 @@ cdef class TimedLoop(HoldingLoop):
     cdef int read_clocks(self) except -1
     cdef int refresh_time(self) except -1
     cdef int dates_jumped(self) except -1
+
+cdef nanoseconds interval(str name, double seconds) except -1

@@ -8,7 +8,7 @@ Invariants:
 """
 
 import cython
-from cython.cimports.everloop.clock import NANO, Clock, nanoseconds
+from cython.cimports.everloop.clock import NANO, Clock, from_seconds, nanoseconds
 from cython.cimports.everloop.engine.holding import HoldingLoop
 
 
@@ -47,3 +47,11 @@ class TimedLoop(HoldingLoop):
     def dates_jumped(self) -> cython.int:
         """The wall clock was set: the times on it are to be found anew."""
         return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def interval(name: str, seconds: cython.double) -> nanoseconds:
+    if not seconds >= 0.0:
+        raise ValueError(f"{name} must be 0 or a positive number of seconds, not {seconds!r}")
+    return from_seconds(seconds)

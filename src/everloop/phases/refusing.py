@@ -60,4 +60,13 @@ class RefusingLoop(CallingLoop):
             return internal_refused(self, watcher, error)
         name: str = describe(watcher)
         Io.stop(watcher)
-        raise OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
+        refusal = OSError(error, f"{os.strerror(error)}: {name} had to be stopped")
+        if self.told(watcher, refusal):
+            return 0
+        raise refusal
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def told(self, watcher: Watcher, refusal: object) -> cython.bint:
+        """Whether somebody waits for the watcher, and was told that it had to be stopped."""
+        return False

@@ -9,7 +9,7 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Async(Watcher):
-    """Async(loop, callback, data=None, priority=0)\n--\n
+    """Async(loop, callback=None, data=None, priority=0)\n--\n
     Calls back after `send` was called, from whatever thread.
 
     Several sends before the loop gets to it make one call.

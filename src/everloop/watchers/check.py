@@ -9,7 +9,7 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Check(Watcher):
-    """Check(loop, callback, data=None, priority=0)\n--\n
+    """Check(loop, callback=None, data=None, priority=0)\n--\n
     Calls back in each pass, just after the loop has waited, first among equals.
 
     With a Prepare watcher it goes around each wait; the two always come in pairs.

@@ -46,6 +46,7 @@ from cython.cimports.everloop.watcher import (
     check_inactive,
     check_new,
     make_able,
+    wanted_callback,
 )
 from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
@@ -57,7 +58,7 @@ from everloop.errors import Error
 
 @cython.cclass
 class Child(Watcher):
-    """Child(pid, trace, loop, callback, data=None, priority=0)\n--\n
+    """Child(pid, trace, loop, callback=None, data=None, priority=0)\n--\n
     Calls back when a child process has ended.
 
     pid: the child's process id; 0: any child of this process, which takes the
@@ -77,7 +78,7 @@ class Child(Watcher):
         pid,
         trace,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
@@ -85,6 +86,7 @@ class Child(Watcher):
         traced: cython.bint = bool(trace)
         if loop is not None:
             check_loop(number, traced, loop)
+        callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
         self.pid = number
         self.extra = traced

@@ -9,7 +9,7 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Fork(Watcher):
-    """Fork(loop, callback, data=None, priority=0)\n--\n
+    """Fork(loop, callback=None, data=None, priority=0)\n--\n
     Calls back in a forked child process, before anything else in the next pass.
 
     The loop has its kernel's side made anew by then. Also called after Loop.reset.

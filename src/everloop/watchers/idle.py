@@ -10,7 +10,7 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Idle(Watcher):
-    """Idle(loop, callback, data=None, priority=0)\n--\n
+    """Idle(loop, callback=None, data=None, priority=0)\n--\n
     Calls back once a pass while nothing of its priority or above is pending.
 
     Keeps the loop from waiting. Among Idle watchers only those of the highest

@@ -7,12 +7,19 @@ from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.inline import unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, UNWATCHED
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
-from cython.cimports.everloop.watcher import Watcher, adopt, check_inactive, check_new, make_able
+from cython.cimports.everloop.watcher import (
+    Watcher,
+    adopt,
+    check_inactive,
+    check_new,
+    make_able,
+    wanted_callback,
+)
 
 
 @cython.cclass
 class Io(Watcher):
-    """Io(fd, events, loop, callback, data=None, priority=0)\n--\n
+    """Io(fd, events, loop, callback=None, data=None, priority=0)\n--\n
     Calls back while a descriptor is ready to be read or written.
 
     Level-triggered: the callback is called in each pass of the loop in which the
@@ -35,7 +42,7 @@ class Io(Watcher):
         fd,
         events,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
@@ -97,6 +104,7 @@ def init_io(
 ) -> cython.int:
     number: cython.int = descriptor_of(fd)
     wanted: cython.uchar = events_of(events)
+    callback = wanted_callback(loop, callback)
     rank: cython.int = check_new(self, loop, callback, priority)
     self.fd = number
     self.extra = wanted

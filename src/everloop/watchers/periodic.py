@@ -5,7 +5,13 @@ from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.inline import unable
 from cython.cimports.everloop.queues.entry import ACTIVE
-from cython.cimports.everloop.watcher import adopt, check_inactive, check_new, make_able
+from cython.cimports.everloop.watcher import (
+    adopt,
+    check_inactive,
+    check_new,
+    make_able,
+    wanted_callback,
+)
 from cython.cimports.everloop.watchers.wall_clock import (
     DatedWatcher,
     enter_heap,
@@ -16,7 +22,7 @@ from cython.cimports.libc.math import floor, isinf, isnan
 
 @cython.cclass
 class Periodic(DatedWatcher):
-    """Periodic(offset, interval, loop, callback, data=None, priority=0)\n--\n
+    """Periodic(offset, interval, loop, callback=None, data=None, priority=0)\n--\n
     Calls back at a moment on the wall clock, once or at regular moments.
 
     Follows the wall clock when it is set, in either direction; see Timer for what
@@ -36,11 +42,12 @@ class Periodic(DatedWatcher):
         offset: cython.double,
         interval: cython.double,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
         check_period(offset, interval)
+        callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
         self._offset = offset
         self._interval = interval

@@ -9,7 +9,7 @@ from cython.cimports.everloop.watcher import Watcher, make_able
 
 @cython.cclass
 class Prepare(Watcher):
-    """Prepare(loop, callback, data=None, priority=0)\n--\n
+    """Prepare(loop, callback=None, data=None, priority=0)\n--\n
     Calls back in each pass, just before the loop works out how long to wait.
 
     The place to start what the loop shall wait for: what a Prepare callback

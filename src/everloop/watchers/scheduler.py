@@ -7,7 +7,13 @@ from cython.cimports.everloop.engine.failures import callback_failed, describe, 
 from cython.cimports.everloop.engine.holding import OPEN
 from cython.cimports.everloop.engine.inline import unable
 from cython.cimports.everloop.queues.entry import ACTIVE
-from cython.cimports.everloop.watcher import adopt, check_callback, check_new, make_able
+from cython.cimports.everloop.watcher import (
+    adopt,
+    check_callback,
+    check_new,
+    make_able,
+    wanted_callback,
+)
 from cython.cimports.everloop.watchers.wall_clock import (
     ASKING,
     DatedWatcher,
@@ -22,7 +28,7 @@ from everloop.errors import Error
 
 @cython.cclass
 class Scheduler(DatedWatcher):
-    """Scheduler(reschedule, loop, callback, data=None, priority=0)\n--\n
+    """Scheduler(reschedule, loop, callback=None, data=None, priority=0)\n--\n
     Calls back at the moments that a callback of its own works out.
 
     reschedule: called as ``reschedule(watcher, now)``, with the loop's time in
@@ -39,11 +45,12 @@ class Scheduler(DatedWatcher):
         self,
         reschedule,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
         check_reschedule(reschedule)
+        callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
         self._reschedule, reschedule = reschedule, self._reschedule
         adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)

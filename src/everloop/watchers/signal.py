@@ -39,6 +39,7 @@ from cython.cimports.everloop.watcher import (
     check_inactive,
     check_new,
     make_able,
+    wanted_callback,
 )
 from cython.cimports.everloop.watchers.internal.owned import OwnedDescriptor, own
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
@@ -48,7 +49,7 @@ from cython.cimports.posix.unistd import read
 
 @cython.cclass
 class Signal(Watcher):
-    """Signal(signum, loop, callback, data=None, priority=0)\n--\n
+    """Signal(signum, loop, callback=None, data=None, priority=0)\n--\n
     Calls back when the process gets a signal, in whatever thread.
 
     Any number of watchers may watch a signal, in one loop. While any does, the
@@ -68,11 +69,12 @@ class Signal(Watcher):
         self,
         signum,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
         number: cython.int = check_signum(signum)
+        callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
         self.position = number
         adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)

@@ -26,6 +26,7 @@ from cython.cimports.everloop.watcher import (
     check_new,
     make_able,
     raise_unusable,
+    wanted_callback,
 )
 from cython.cimports.everloop.watchers.inodes.inotify import Inotify, Trail
 from cython.cimports.everloop.watchers.inodes.paths import follow
@@ -40,7 +41,7 @@ NOTHING = os.stat_result([0] * 10 + [0.0] * 3 + [0] * (os.stat_result.n_fields -
 
 @cython.cclass
 class Stat(Watcher):
-    """Stat(path, interval, loop, callback, data=None, priority=0)\n--\n
+    """Stat(path, interval, loop, callback=None, data=None, priority=0)\n--\n
     Calls back when the attributes of a path have changed.
 
     The path need not exist: that it appears, vanishes or becomes another file
@@ -76,7 +77,7 @@ class Stat(Watcher):
         path,
         interval: cython.double,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
@@ -156,6 +157,7 @@ def init_stat(
 ) -> cython.int:
     given, location = path_of(path)
     check_interval(interval)
+    callback = wanted_callback(loop, callback)
     rank: cython.int = check_new(self, loop, callback, priority)
     assign(self, given, location, interval)
     return adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)

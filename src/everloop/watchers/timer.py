@@ -11,13 +11,20 @@ from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
 from cython.cimports.everloop.sys.compiler import __builtin_prefetch
-from cython.cimports.everloop.watcher import Watcher, adopt, check_inactive, check_new, make_able
+from cython.cimports.everloop.watcher import (
+    Watcher,
+    adopt,
+    check_inactive,
+    check_new,
+    make_able,
+    wanted_callback,
+)
 from cython.cimports.libc.math import isnan
 
 
 @cython.cclass
 class Timer(Watcher):
-    """Timer(after, repeat, loop, callback, data=None, priority=0)\n--\n
+    """Timer(after, repeat, loop, callback=None, data=None, priority=0)\n--\n
     Calls back after some time, once or again and again.
 
     Times are relative to the loop's time (`Loop.now`), which is that of the last
@@ -39,7 +46,7 @@ class Timer(Watcher):
         after: cython.double,
         repeat: cython.double,
         loop: object,
-        callback: object,
+        callback: object = None,
         data: object = None,
         priority: object = 0,
     ):
@@ -138,6 +145,7 @@ def init_timer(
     priority: object,
 ) -> cython.int:
     check_times(after, repeat)
+    callback = wanted_callback(loop, callback)
     rank: cython.int = check_new(self, loop, callback, priority)
     self.rest = after
     self._repeat = repeat

@@ -1,0 +1,173 @@
+"""Awaiting: watchers that coroutines wait for.
+
+A watcher of an EventLoop that was made without a callback has an Awaited in its place. It
+hands each event to whoever waits, and decides for how long the watcher is active: from the
+first wait until nobody waits, iterates or holds it any more.
+
+Invariants: each future in ``waiting`` is of one coroutine in _next(), which takes it out again
+however it ends. ``holders`` counts the iterations and ``async with`` blocks that are on. What
+happens while nobody waits is in ``missed``, merged, unless nobody is interested at all.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from everloop.watchers.check import Check
+from everloop.watchers.child import Child
+from everloop.watchers.idle import Idle
+from everloop.watchers.io import Io
+from everloop.watchers.prepare import Prepare
+from everloop.watchers.stat import Stat
+
+# They tell of a state, again and again while it lasts: between waits they would call in vain,
+# and what they said then would be out of date when somebody asks.
+TELL_OF_STATES = (Io, Idle, Prepare, Check)
+
+
+class Change(NamedTuple):
+    """What the attributes of a path were and are: os.stat_result, all 0 where it is not."""
+
+    previous: object
+    current: object
+
+
+class Awaited:
+    """The callback of a watcher that coroutines wait for."""
+
+    __slots__ = ("ended", "holders", "missed", "waiting")
+
+    def __init__(self):
+        self.waiting = []
+        self.holders = 0
+        self.missed = None
+        self.ended = False
+
+    def __call__(self, watcher, revents):
+        event = event_of(watcher, revents)
+        self.ended = has_ended(watcher)
+        waiting, self.waiting = self.waiting, []
+        waiting = [future for future in waiting if not future.done()]
+        for future in waiting:
+            future.set_result(event)
+        if self.holders and not waiting and not isinstance(watcher, TELL_OF_STATES):
+            self.missed = event if self.missed is None else merged(self.missed, event)
+        if not self.holders or isinstance(watcher, TELL_OF_STATES):
+            watcher.stop()
+
+    def fail(self, error):
+        """The watcher had to be stopped: who waits for it gets the error."""
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+    async def wait(self, watcher):
+        """The next event; starts the watcher if need be."""
+        loop = watcher.loop
+        if asyncio.get_running_loop() is not loop:
+            raise RuntimeError(f"{watcher!r} is of another loop than the one that runs here")
+        if self.missed is not None:
+            event, self.missed = self.missed, None
+            return event
+        self._begin(watcher)
+        future = loop.create_future()
+        self.waiting.append(future)
+        try:
+            return await future
+        finally:
+            if future in self.waiting:
+                self.waiting.remove(future)
+            self._rest(watcher)
+
+    def iterate(self, watcher):
+        return Iteration(self, watcher)
+
+    async def enter(self, watcher):
+        self._begin(watcher)
+        self.holders += 1
+        return watcher
+
+    async def leave(self, watcher):
+        self.release(watcher)
+
+    def release(self, watcher):
+        """An iteration or ``async with`` block has ended."""
+        self.holders -= 1
+        self._rest(watcher)
+
+    def _begin(self, watcher):
+        if not watcher.active:
+            self.ended = False
+            watcher.loop._start_awaited(watcher)
+
+    def _rest(self, watcher):
+        """Stop the watcher if nobody is interested in it."""
+        if not self.holders and not self.waiting:
+            self.missed = None
+            watcher.stop()
+
+
+class Iteration:
+    """The events of a watcher, one after the other; ends with the watcher's last one."""
+
+    __slots__ = ("_awaited", "_watcher")
+
+    def __init__(self, awaited, watcher):
+        self._awaited = None
+        self._watcher = watcher
+        awaited._begin(watcher)
+        awaited.holders += 1
+        self._awaited = awaited
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        awaited = self._awaited
+        if awaited is None or (awaited.ended and awaited.missed is None):
+            self._end()
+            raise StopAsyncIteration
+        try:
+            return await awaited.wait(self._watcher)
+        except BaseException:
+            # Tracebacks keep this iterator.
+            self._end()
+            raise
+
+    async def aclose(self):
+        """End the iteration; does nothing if it has ended."""
+        self._end()
+
+    def __del__(self):
+        # A loop that is left by break or an exception drops its iterator, and says no more.
+        self._end()
+
+    def _end(self):
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.release(self._watcher)
+
+
+def event_of(watcher, revents):
+    """What a coroutine gets that waits for this watcher."""
+    if isinstance(watcher, Child):
+        return watcher
+    if isinstance(watcher, Stat):
+        return Change(watcher.previous, watcher.current)
+    return revents
+
+
+def merged(earlier, later):
+    """Two events that nobody waited for, as one."""
+    if isinstance(later, int):
+        return earlier | later
+    if isinstance(later, Change):
+        return Change(earlier.previous, later.current)
+    return later
+
+
+def has_ended(watcher):
+    """Whether the event that the watcher tells of is its last."""
+    if isinstance(watcher, Child):
+        return watcher.pid != 0 and watcher.returncode is not None
+    return not watcher.active
