@@ -16,7 +16,7 @@ CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 
 # What the wheel is made of, and what an earlier build may have left among it.
 SOURCES = ("src", "tools", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
-BUILT = ("*.so", "*.c", "*.egg-info", "__pycache__")
+BUILT = ("*.so", "*.egg-info", "__pycache__")
 
 BUILT_WITHIN = 900
 
