@@ -36,6 +36,7 @@ DIRECTIVES = {
     "cdivision": True,
     "embedsignature": True,
     "embedsignature.format": "clinic",
+    "freethreading_compatible": True,
     "initializedcheck": False,
     "wraparound": False,
 }

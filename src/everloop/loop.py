@@ -5,6 +5,7 @@ that ``engine``.
 """
 
 import cython
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.backends.registry import new_backend
 from cython.cimports.everloop.clock import Clock, nanoseconds
@@ -21,7 +22,7 @@ from cython.cimports.everloop.constants import (
 from cython.cimports.everloop.engine.failures import warn
 from cython.cimports.everloop.engine.flags import flags_to_use
 from cython.cimports.everloop.engine.holding import CLOSED, OPEN, UNMADE
-from cython.cimports.everloop.engine.inline import freshen
+from cython.cimports.everloop.engine.inline import enter_loop, freshen
 from cython.cimports.everloop.engine.timed import interval
 from cython.cimports.everloop.phases.passing import PassingLoop
 from cython.cimports.everloop.process import forking
@@ -30,6 +31,7 @@ from cython.cimports.everloop.queues.descriptors_inline import feed as feed_desc
 from cython.cimports.everloop.queues.entry import ACTIVE, OWN
 from cython.cimports.everloop.sys.process import getpid
 from cython.cimports.everloop.sys.python import alias_method
+from cython.cimports.everloop.sys.threads import Section, enter_section, fence
 from cython.cimports.everloop.watcher import Watcher, delete_attribute
 from cython.cimports.everloop.watchers.internal.jumps import watch_no_longer
 from cython.cimports.everloop.watchers.io import new_io
@@ -86,6 +88,8 @@ class Loop(PassingLoop):
         *,
         debug: cython.bint = False,
     ):
+        section: Section
+        enter_loop(cython.address(section), self)
         if self.state != UNMADE:
             raise Error("Loop.__init__() can't be called twice")
         wanted: cython.int = flags_to_use(whole("flags", flags))
@@ -127,6 +131,8 @@ class Loop(PassingLoop):
         thread. The loop can be started again after each of these, and nothing that
         was pending is lost.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         wanted: cython.int = whole("flags", flags)
         if wanted & ~(EVRUN_NOWAIT | EVRUN_ONCE):
@@ -151,7 +157,9 @@ class Loop(PassingLoop):
         if wanted < EVBREAK_CANCEL or wanted > EVBREAK_ALL:
             raise ValueError(f"how must be EVBREAK_ONE, EVBREAK_ALL or EVBREAK_CANCEL, not {how!r}")
         self.breaking = wanted
-        self.wake_if_waiting()
+        fence()
+        if self.waiting:
+            self.waker.wake_without_gil()
 
     def invoke(self) -> None:
         """Run all pending callbacks now.
@@ -159,6 +167,8 @@ class Loop(PassingLoop):
         Exceptions in them are reported, or raised from here where `start` would
         raise them.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         self.nest()
         try:
@@ -172,6 +182,8 @@ class Loop(PassingLoop):
         For a child process after a fork; one that was forked with os.fork() or the
         like needs no call, since the loop notices by itself.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         if self.pid != getpid():
             self.become_child()
@@ -183,6 +195,8 @@ class Loop(PassingLoop):
         In a callback, it makes `start` return once that callback has. Does nothing
         if the loop is closed. Raises Error while another thread runs the loop.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         if self.state != OPEN:
             self.state = CLOSED
             return
@@ -217,21 +231,29 @@ class Loop(PassingLoop):
         That is when the last wait ended, or when it was first needed since; all
         callbacks of a pass see the same.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         freshen(self)
         return cython.cast(cython.double, self.mono + self.wall_ahead) / 1e9
 
     def update(self) -> None:
         """Refresh the loop's time, as after a long computation in a callback."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.read_clocks()
 
     def suspend(self) -> None:
         """Stop the time of timers, until `resume`."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.read_clocks()
         if self.suspended == 0:
             self.suspended = self.mono
 
     def resume(self) -> None:
         """Go on after `suspend`: for timers no time has passed in between."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.read_clocks()
         if self.suspended:
             self.timers.delay(self.mono - self.suspended)
@@ -240,10 +262,14 @@ class Loop(PassingLoop):
     @property
     def clock(self) -> Clock:
         """Where the time comes from: a Clock. Tests may set a ManualClock."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return self._clock
 
     @clock.setter
     def clock(self, clock: Clock):
+        section: Section
+        enter_loop(cython.address(section), self)
         if clock is None:
             raise TypeError("clock must be a Clock, not None")
         freshen(self)
@@ -258,6 +284,8 @@ class Loop(PassingLoop):
 
     def ref(self) -> None:
         """Count one reference more that keeps `start` running."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.references += 1
 
     def unref(self) -> None:
@@ -265,11 +293,15 @@ class Loop(PassingLoop):
 
         Before that watcher is stopped, call `ref`.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.references -= 1
         self.wake_if_waiting()
 
     def incref(self) -> None:
         """The same as `ref`."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.references += 1
 
     def decref(self) -> None:
@@ -280,6 +312,8 @@ class Loop(PassingLoop):
 
     def feed_fd_event(self, fd, revents) -> None:
         """Queue the Io watchers of fd as if the kernel had reported revents."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         number: cython.int = whole("fd", fd)
         bits: cython.int = whole("revents", revents)
@@ -295,6 +329,8 @@ class Loop(PassingLoop):
 
         Raises ValueError for what is not a signal.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         feed_signal_watchers(self, check_signum(signum))
         self.wake_if_waiting()
@@ -358,6 +394,8 @@ class Loop(PassingLoop):
     @property
     def watchers(self) -> tuple:
         """The active watchers, in the order in which they were started. Read only."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return tuple([watcher for watcher in self.roster.watchers() if is_active(watcher)])
 
     # Attributes
@@ -365,20 +403,28 @@ class Loop(PassingLoop):
     @property
     def callback(self):
         """None, or called with the loop instead of running what is pending."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return self._callback
 
     @callback.setter
     def callback(self, callback):
+        section: Section
+        enter_loop(cython.address(section), self)
         check_loop_callback(callback)
         self._callback, callback = callback, self._callback
 
     @property
     def data(self):
         """Anything; everloop does nothing with it."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return self._data
 
     @data.setter
     def data(self, data):
+        section: Section
+        enter_loop(cython.address(section), self)
         self._data, data = data, self._data
 
     @property
@@ -430,6 +476,8 @@ class Loop(PassingLoop):
 
         Raises Error that names the broken invariant: a fault of everloop itself.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         self.verify_structures()
 
@@ -437,6 +485,8 @@ class Loop(PassingLoop):
         delete_attribute(self, name)
 
     def __repr__(self):
+        section: Section
+        enter_loop(cython.address(section), self)
         if self.state != OPEN:
             return f"<{type(self).__name__} {'closed' if self.state == CLOSED else 'not made'}>"
         names = {1: "select", 2: "poll", 4: "epoll"}
@@ -466,6 +516,7 @@ def check_loop_callback(callback: object) -> cython.int:
     return 0
 
 
+default_gate = object()
 the_default_loop: Loop | None = None
 
 
@@ -478,6 +529,8 @@ def default_loop(*args, **kwargs) -> Loop:
     Takes the arguments of `Loop`. Later calls return the same loop, until it is
     closed; they warn (RuntimeWarning) if arguments are given, which come too late.
     """
+    section: Section
+    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], default_gate))
     global the_default_loop
     loop: Loop = the_default_loop
     if loop is not None and loop.state == OPEN:

@@ -6,6 +6,7 @@ from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_MINPRI
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.inline import enter_loop_of
 from cython.cimports.everloop.queues.entry import ACTIVE, Entry
 from cython.cimports.everloop.sys.python import (
     CO_ASYNC_GENERATOR,
@@ -18,6 +19,7 @@ from cython.cimports.everloop.sys.python import (
     PyMethod_GET_FUNCTION,
     PyObject_GenericSetAttr,
 )
+from cython.cimports.everloop.sys.threads import Section
 
 from everloop.errors import Error
 
@@ -37,6 +39,8 @@ class Watcher(Entry):
     def __init__(
         self, loop: object, callback: object = None, data: object = None, priority: object = 0
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if type(self) is Watcher:
             raise TypeError("Watcher is the base of Io, Timer and so on: make one of those")
         callback = wanted_callback(loop, callback)
@@ -55,6 +59,8 @@ class Watcher(Entry):
 
         Returns the bits of that event, or 0. The callback is not called.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.loop is None:
             return 0
         return self.loop.take_back(self)
@@ -65,6 +71,8 @@ class Watcher(Entry):
         revents: the bits to pass to the callback; they add to a pending event's.
         A watcher that is fed while inactive is not kept alive by that.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         bits: cython.int = whole("revents", revents)
         loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
@@ -77,6 +85,8 @@ class Watcher(Entry):
         An exception in it is treated as one in a callback that the loop calls:
         reported, or raised from here if it is fatal.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         bits: cython.int = whole("revents", revents)
         loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
@@ -103,10 +113,14 @@ class Watcher(Entry):
     @property
     def callback(self):
         """Called as ``callback(watcher, revents)``. May be replaced at any time."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self._callback
 
     @callback.setter
     def callback(self, callback):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         callback = wanted_callback(self.loop, callback)
         check_callback(callback)
         self._callback, callback = callback, self._callback
@@ -114,10 +128,14 @@ class Watcher(Entry):
     @property
     def data(self):
         """Anything; everloop does nothing with it."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self._data
 
     @data.setter
     def data(self, data):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         self._data, data = data, self._data
 
     @property
@@ -131,6 +149,8 @@ class Watcher(Entry):
 
     @priority.setter
     def priority(self, priority):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         rank: cython.uchar = rank_of(priority)
         if self.flags & ACTIVE or self.slot:
             raise Error(f"priority can't be changed while {self!r} is active or pending")
@@ -159,6 +179,8 @@ class Watcher(Entry):
         delete_attribute(self, name)
 
     def __repr__(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         state = "active" if self.flags & ACTIVE else "stopped"
         if self.slot:
             state += ", pending"

@@ -14,7 +14,8 @@ from cython.cimports.everloop.constants import (
     EVBREAK_ALL,
 )
 from cython.cimports.everloop.engine.failures import callback_failed, describe, warn
-from cython.cimports.everloop.engine.waiting import WaitingLoop, give_way
+from cython.cimports.everloop.engine.inline import let_in
+from cython.cimports.everloop.engine.waiting import WaitingLoop
 from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN
 from cython.cimports.everloop.queues.pending import PendingEvent, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import pop, push
@@ -28,6 +29,7 @@ from cython.cimports.everloop.sys.python import (
     nest_in_thread,
     unnest_in_thread,
 )
+from cython.cimports.everloop.sys.threads import exchange, fence
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -92,7 +94,8 @@ class CallingLoop(WaitingLoop):
             budget -= 1
             if budget == 0:
                 budget = 1024
-                give_way()
+                self.give_way()
+            let_in(self)
             event = pop(queue)
             if event.watcher == cython.NULL:
                 continue
@@ -109,13 +112,13 @@ class CallingLoop(WaitingLoop):
         """Own a watcher no longer that is inactive and was pending.
 
         Returns 1 if nobody else is interested in it: it was only fed, and the last
-        references are the roster's and the caller's.
+        references were the roster's and the caller's.
         """
         fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
-        forgotten: cython.int = fed and Py_REFCNT(watcher) == 2
         cython.cast(Watcher, watcher).flags &= OWN
         self.roster.leave(cython.cast(Watcher, watcher))
-        return forgotten
+        # Should threads pass it on just now, the count may be wrong: that is harmless here.
+        return fed and Py_REFCNT(watcher) == 1
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -170,6 +173,7 @@ class CallingLoop(WaitingLoop):
         if self.signals_pending:
             self.signals_arrived()
         self.wakeup_requested = False
+        fence()
         i: cython.uint = self.asyncs.count
         try:
             while i:
@@ -177,7 +181,7 @@ class CallingLoop(WaitingLoop):
                 watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
                 if watcher.extra:
                     push(self.queue, watcher, EV_ASYNC)
-                    watcher.extra = 0
+                    exchange(cython.address(watcher.extra), 0)
         except BaseException:
             self.wakeup_requested = True
             raise

@@ -13,6 +13,7 @@ cdef enum LoopState:
 
 cdef class HoldingLoop:
     cdef object __weakref__
+    cdef object gate             # whoever changes the loop or its watchers is in its section
 
     # Who owns the watchers, and where they are kept while active or pending.
     cdef Roster roster
@@ -43,7 +44,7 @@ cdef class HoldingLoop:
 
     # How a wait is ended.
     cdef Waker waker
-    cdef bint wakeup_requested   # asyncs are to be looked at
+    cdef volatile int wakeup_requested   # asyncs are to be looked at
     cdef volatile int waiting    # in a wait without the GIL: others must wake it
     cdef volatile int alert      # waiting, or embedded: signals and sends must wake it
     cdef volatile int signals_pending
@@ -54,7 +55,7 @@ cdef class HoldingLoop:
     cdef bint debugging
     cdef int flags
     cdef int references          # active watchers, ref() and unref()
-    cdef int breaking            # EVBREAK_*: how far to leave
+    cdef volatile int breaking   # EVBREAK_*: how far to leave
     cdef object _callback
     cdef object _data
 

@@ -5,6 +5,9 @@ This is the loop as a starting or stopping watcher knows it. Invariants:
 - ``waiting`` is set from before the last look for noted signals until a wait without
   the GIL is over: whoever has something new looks at it, and wakes the loop.
 - ``alert`` is set while ``waiting`` is, and while another loop embeds this one.
+- Whoever reads or changes anything here is in the section of ``gate``, but for what says
+  otherwise: ``wakeup_requested`` and ``breaking`` are set by any thread, which then looks
+  at ``alert``, or ``waiting``, as a wait looks at them after it has set those.
 """
 
 import cython
@@ -16,6 +19,7 @@ from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import LANES, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.roster import Roster
+from cython.cimports.everloop.sys.threads import fence
 
 from everloop.errors import Error
 
@@ -25,6 +29,7 @@ class HoldingLoop:
     """The base of Loop; not to be made itself, as the classes between the two."""
 
     def __cinit__(self):
+        self.gate = object()
         self.roster = Roster()
         self.queue = PendingQueue()
         self.descriptors = DescriptorTable()
@@ -114,6 +119,7 @@ class HoldingLoop:
     def request_wakeup(self) -> cython.void:
         """Have serve_wakeup() run in this pass or the next."""
         self.wakeup_requested = True
+        fence()
         if self.alert:
             self.waker.wake_without_gil()
 

@@ -12,9 +12,8 @@ cdef class WaitingLoop(KernelLoop):
     cdef int poll_eagerly(self) except -1
     cdef int wait_audited(self, nanoseconds timeout) except -1
     cdef int block(self, nanoseconds timeout) except -1
+    cdef int give_way(self) except -1
     cdef bint hurries(self) noexcept
     cdef int pause(self, nanoseconds span) except -1
     cdef int audit(self) except -1
     cdef int audit_owners(self) except -1
-
-cdef int give_way() except -1

@@ -13,6 +13,8 @@ Invariants:
 
 import cython
 from cython.cimports.everloop.clock import FOREVER, nanoseconds
+from cython.cimports.everloop.constants import EVBREAK_CANCEL
+from cython.cimports.everloop.engine.inline import let_in
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.poll import POLLIN, pollfd, ppoll
@@ -45,7 +47,7 @@ class WaitingLoop(KernelLoop):
             return 0
         if self.held >= 64:
             self.held = 0
-            give_way()
+            self.give_way()
         ready: cython.int = self.kernel.poll(0, True)
         if ready == 0 and not self.kernel.woken:
             self.eager = -16
@@ -94,7 +96,7 @@ class WaitingLoop(KernelLoop):
             # Not during the poll: without a waker yet, another thread could have one
             # opened, and the kernel would write to arrays that have moved.
             ready = self.kernel.poll(0, True)
-            give_way()
+            self.give_way()
             return ready
         self.open_waker()
         self.waiting = True
@@ -114,10 +116,22 @@ class WaitingLoop(KernelLoop):
         return ready
 
     @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def give_way(self) -> cython.int:
+        """Let other threads and signal handlers run, which callbacks in C might never do."""
+        breathe()
+        let_in(self)
+        return PyErr_CheckSignals()
+
+    @cython.cfunc
     @cython.exceptval(check=False)
     def hurries(self) -> cython.bint:
         """Whether something has come up since it was decided to wait."""
-        return self.signals_pending != 0
+        return (
+            self.signals_pending != 0
+            or self.wakeup_requested != 0
+            or self.breaking != EVBREAK_CANCEL
+        )
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -161,11 +175,3 @@ class WaitingLoop(KernelLoop):
     def audit_owners(self) -> cython.int:
         """Have those looked at that know better than the kernel what was closed."""
         return 0
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def give_way() -> cython.int:
-    """Let other threads and signal handlers run, which callbacks in C might never do."""
-    breathe()
-    return PyErr_CheckSignals()

@@ -1,6 +1,8 @@
 from everloop.queues.descriptors cimport DescriptorTable
+from everloop.sys.threads cimport Lock
 
 cdef class Waker:
+    cdef Lock lock     # of what follows, for those that are not in the loop's section
     cdef int fd
     cdef int writers   # threads that write without the GIL
     cdef int closing   # a descriptor that the last of them closes, or -1

@@ -9,6 +9,7 @@ from cython.cimports.everloop.sys.eventfd import (
     eventfd_read,
     eventfd_write,
 )
+from cython.cimports.everloop.sys.threads import acquire, unlock
 from cython.cimports.libc.errno import errno
 from cython.cimports.libc.stdint import uint64_t
 from cython.cimports.posix.unistd import close
@@ -37,17 +38,20 @@ class Waker:
     @cython.cfunc
     @cython.exceptval(check=False)
     def close(self) -> cython.void:
-        if self.writers:
-            self.closing = self.fd
-        elif self.fd >= 0:
-            close(self.fd)
+        acquire(cython.address(self.lock))
+        fd: cython.int = self.fd
         self.fd = -1
+        if self.writers:
+            self.closing = fd
+        elif fd >= 0:
+            close(fd)
+        unlock(cython.address(self.lock))
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def wake(self) -> cython.void:
-        """Make the descriptor readable. Safe in a signal handler: one system call."""
+        """Make the descriptor readable: for threads that are in the loop's section."""
         saved: cython.int = errno
         eventfd_write(self.fd, 1)
         cython.address(errno)[0] = saved
@@ -55,19 +59,23 @@ class Waker:
     @cython.cfunc
     @cython.exceptval(check=False)
     def wake_without_gil(self) -> cython.void:
-        """The same, letting the loop's thread take the GIL while it wakes up.
+        """The same for any thread, letting the loop's take the GIL while it wakes up.
 
         The descriptor stays open until no thread writes to it: its number must not
         become another file's meanwhile.
         """
+        acquire(cython.address(self.lock))
         fd: cython.int = self.fd
         self.writers += 1
+        unlock(cython.address(self.lock))
         with cython.nogil:
             eventfd_write(fd, 1)
+        acquire(cython.address(self.lock))
         self.writers -= 1
         if self.writers == 0 and self.closing >= 0:
             close(self.closing)
             self.closing = -1
+        unlock(cython.address(self.lock))
 
     @cython.cfunc
     @cython.nogil

@@ -13,6 +13,8 @@ cdef struct Slot:
     sigaction_t before              # what it replaced
 
 cdef Slot slots[NSIG]
+cdef object claims                  # whoever changes slots is in its section
+cdef int handlers[1]                # threads that are in the handler; an array, to have a pointer
 
 
 cdef int claim(KernelLoop loop, int signum) except -1

@@ -8,7 +8,12 @@ goes on with.
 The handler runs in any thread at any time: it touches C variables only. It notes
 the signal in the slot and in the loop, and wakes the loop if that may be waiting.
 The loop notes that it waits before it looks for noted signals for the last time,
-so that either it sees the signal or the handler sees that it has to be woken.
+so that either it sees the signal or the handler sees that it has to be woken. A slot
+that is released is not given away before no handler can be using it any more
+(``handlers``).
+
+All else that changes slots is in the section of ``claims``. Those in a loop's section
+enter it, never the other way round.
 
 Invariants:
 - ``slots[n].loop`` is borrowed, and is NULL unless that loop is alive and open: a
@@ -22,8 +27,9 @@ from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.process import forking
-from cython.cimports.everloop.sys.compiler import __sync_synchronize
+from cython.cimports.everloop.sys.compiler import __sync_fetch_and_add, __sync_synchronize
 from cython.cimports.everloop.sys.eventfd import eventfd_write
+from cython.cimports.everloop.sys.process import pthread_atfork, sched_yield
 from cython.cimports.everloop.sys.signal import (
     NSIG,
     SA_ONSTACK,
@@ -41,9 +47,12 @@ from cython.cimports.everloop.sys.signal import (
     sigfillset,
     sigset_t,
 )
+from cython.cimports.everloop.sys.threads import Section, enter_section
 from cython.cimports.libc.errno import errno
 
 from everloop.errors import Error
+
+claims = object()
 
 
 @cython.cfunc
@@ -53,21 +62,51 @@ def note_signal(signum: cython.int) -> cython.void:
     """What happens when a signal arrives; the C handler."""
     saved: cython.int = errno
     slot: cython.pointer[Slot] = cython.address(slots[signum])
+    __sync_fetch_and_add(handlers, 1)
     if slot.loop != cython.NULL:
         slot.pending = 1
         slot.signals_pending[0] = 1
         __sync_synchronize()
         if slot.alert[0]:
             eventfd_write(slot.wake_fd[0], 1)
-        if slot.shared:
-            slot.before.sa_handler(signum)
+    __sync_fetch_and_add(handlers, -1)
+    if slot.shared:
+        slot.before.sa_handler(signum)
     cython.address(errno)[0] = saved
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def forget_handlers() -> cython.void:
+    """In a forked child: the threads of the parent that were in the handler are not here."""
+    handlers[0] = 0
+
+
+pthread_atfork(cython.NULL, cython.NULL, forget_handlers)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def wait_for_handlers() -> cython.void:
+    """A slot has been released: let the handlers end that other threads may be in.
+
+    A few instructions and a system call. Not for ever, should one never come back.
+    """
+    tries: cython.int = 1000
+    __sync_synchronize()
+    while handlers[0] and tries:
+        tries -= 1
+        sched_yield()
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def claim(loop: KernelLoop, signum: cython.int) -> cython.int:
     """Make the signal the loop's own; Error if it is another's."""
+    section: Section
+    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
     slot: cython.pointer[Slot] = cython.address(slots[signum])
     me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], loop)
     if slot.loop == me:
@@ -86,6 +125,8 @@ def claim(loop: KernelLoop, signum: cython.int) -> cython.int:
 
 def check_available(loop: KernelLoop, signum) -> None:
     """Raises Error if another loop watches the signal."""
+    section: Section
+    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
     slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
     if slot.loop != cython.NULL and not owned_by(loop, signum):
         release_inherited(cython.cast(KernelLoop, slot.loop), signum)
@@ -119,6 +160,8 @@ def release(loop: KernelLoop, signum: cython.int) -> cython.void:
 
     Unless somebody has put another in our place meanwhile, which then stays.
     """
+    section: Section
+    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
     slot: cython.pointer[Slot] = cython.address(slots[signum])
     if slot.loop != cython.cast(cython.pointer[PyObject], loop):
         return
@@ -130,6 +173,7 @@ def release(loop: KernelLoop, signum: cython.int) -> cython.void:
     slot.handled = 0
     slot.shared = 0
     slot.loop = cython.NULL
+    wait_for_handlers()
 
 
 @cython.cfunc
@@ -154,6 +198,8 @@ def share(loop: KernelLoop, signum, shared) -> None:
 
     shared: whether the Python handler is to have it as well.
     """
+    section: Section
+    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
     slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
     if not owned_by(loop, signum) or not slot.handled:
         return

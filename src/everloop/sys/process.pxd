@@ -7,6 +7,9 @@ cdef extern from "pthread.h" nogil:
         void (*child)() noexcept nogil
     )
 
+cdef extern from "sched.h" nogil:
+    int sched_yield()
+
 cdef extern from "unistd.h" nogil:
     pid_t getpid()
     pid_t getuid()

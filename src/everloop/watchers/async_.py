@@ -2,8 +2,9 @@
 
 import cython
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.sys.threads import Section, exchange, fence
 from cython.cimports.everloop.watcher import Watcher, make_able
 
 
@@ -18,19 +19,25 @@ class Async(Watcher):
     @cython.always_allow_keywords(False)
     def start(self):
         """Wait for sends from now on, forgetting earlier ones; nothing if active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
         loop.open_waker()
-        self.extra = 0
         loop.asyncs.add(self)
         loop.activate(self)
+        # Last: a send that finds the watcher inactive must not keep later ones away.
+        fence()
+        self.extra = 0
 
     @cython.always_allow_keywords(False)
     def stop(self):
         """Call back no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.loop.asyncs.remove(self)
             self.loop.deactivate(self)
@@ -44,9 +51,8 @@ class Async(Watcher):
         From any thread, and from a Python signal handler. Does not block. A send
         to a watcher that is not active has no effect but on `sent`.
         """
-        if self.extra:
+        if exchange(cython.address(self.extra), 1):
             return
-        self.extra = 1
         if self.flags & ACTIVE:
             self.loop.request_wakeup()
 

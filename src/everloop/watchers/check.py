@@ -2,8 +2,9 @@
 
 import cython
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import Watcher, make_able
 
 
@@ -18,6 +19,8 @@ class Check(Watcher):
     @cython.always_allow_keywords(False)
     def start(self):
         """Call back from now on; does nothing if active. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -29,6 +32,8 @@ class Check(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Call back no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.loop.checks.remove(self)
             self.loop.deactivate(self)

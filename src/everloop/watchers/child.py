@@ -21,11 +21,12 @@ from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_CHILD, EV_MAXPRI, EV_MINPRI, EV_READ, EV_SIGNAL
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.failures import warn
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, STRAY, remove_from
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.signal import SIGCHLD
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.sys.wait import (
     P_PID,
     WCONTINUED,
@@ -82,6 +83,8 @@ class Child(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         number: cython.int = check_pid(pid)
         traced: cython.bint = bool(trace)
         if loop is not None:
@@ -101,6 +104,8 @@ class Child(Watcher):
         Raises ChildProcessError if pid is not a child of this process, or its status
         has been taken already.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -128,6 +133,8 @@ class Child(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             loop: CallingLoop = self.loop
             remove_from(loop.children, self)
@@ -138,6 +145,8 @@ class Child(Watcher):
 
     def set(self, pid, trace) -> None:
         """Watch another child; as in the constructor. Raises Error while active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         number: cython.int = check_pid(pid)
         traced: cython.bint = bool(trace)
         check_inactive(self, "set() can't be called")
@@ -152,6 +161,8 @@ class Child(Watcher):
 
         As subprocess.Popen.returncode, of the child that rpid names. Read only.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         status: cython.int = self.reported_status
         if self.reported_pid == 0 or os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
             return None
@@ -164,6 +175,8 @@ class Child(Watcher):
 
     @rpid.setter
     def rpid(self, pid):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         self.reported_pid = whole("rpid", pid)
 
     @property
@@ -173,6 +186,8 @@ class Child(Watcher):
 
     @rstatus.setter
     def rstatus(self, status):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         self.reported_status = whole("rstatus", status)
 
     def _describe(self) -> str:

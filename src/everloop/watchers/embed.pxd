@@ -3,7 +3,7 @@ from everloop.watcher cimport Watcher
 from everloop.watchers.io cimport Io
 
 cdef class Embed(Watcher):
-    cdef readonly CallingLoop other
+    cdef CallingLoop _other
     cdef object io       # internal Io on the other loop's kernel descriptor, while active
     cdef object prepare  # internal Prepare, while active
 

@@ -19,9 +19,10 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.holding import OPEN
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop, enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -65,22 +66,26 @@ class Embed(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if loop is not None:
             check_other(other, loop)
         rank: cython.int = check_new(self, loop, callback or on_readable, priority)
-        self.other, other = other, self.other
+        self._other, other = other, self._other
         adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
         """Watch the other loop from now on; does nothing if active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
-        check_other(self.other, loop)
-        self.other.open_waker()
+        check_other(self._other, loop)
+        open_waker(self._other)
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
         prepare.flags |= INTERNAL
         io: Io = kernel_watcher(self, loop)
@@ -91,8 +96,8 @@ class Embed(Watcher):
         try:
             prepare.start()
             io.start()
-            self.other.embedders.append(self)
-            self.other.alert = True
+            self._other.embedders.append(self)
+            self._other.alert = True
             loop.activate(self)
         except BaseException:
             leave_other(self)
@@ -101,6 +106,8 @@ class Embed(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             leave_other(self)
             self.loop.deactivate(self)
@@ -110,6 +117,8 @@ class Embed(Watcher):
     @cython.always_allow_keywords(False)
     def sweep(self):
         """Run one pass of the other loop, without blocking."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
@@ -117,24 +126,37 @@ class Embed(Watcher):
 
     def set(self, other: object) -> None:
         """Embed another loop; raises Error while the watcher is active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_inactive(self, "set() can't be called")
         if self.loop is not None:
             check_other(other, self.loop)
-        self.other, other = other, self.other
+        self._other, other = other, self._other
+
+    @property
+    def other(self):
+        """The loop that is embedded. Read only: see `set`."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
+        return self._other
 
     @property
     def callback(self):
         """Called as ``callback(watcher, revents)``; None: the loop sweeps by itself."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self._callback
 
     @callback.setter
     def callback(self, callback):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if callback is not None:
             check_callback(callback)
         self._callback, callback = callback, self._callback
 
     def _describe(self) -> str:
-        return f"other={self.other!r}"
+        return f"other={self._other!r}"
 
 
 @cython.cfunc
@@ -147,6 +169,14 @@ def check_other(candidate: object, loop: CallingLoop) -> cython.int:
     if reaches(other, loop):
         raise Error("a loop can't be embedded in itself, directly or in a circle")
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def open_waker(other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop(cython.address(section), other)
+    return other.open_waker()
 
 
 @cython.cfunc
@@ -165,7 +195,7 @@ def reaches(inner: CallingLoop, sought: CallingLoop) -> cython.bint:
 @cython.cfunc
 def kernel_watcher(self: Embed, loop: CallingLoop) -> Io:
     """An Io for the other loop's descriptor, at this watcher's priority."""
-    io: Io = new_internal_io(loop, self.other.kernel.fd, EV_READ, on_readable)
+    io: Io = new_internal_io(loop, self._other.kernel.fd, EV_READ, on_readable)
     io.data = self
     io.rank = self.rank
     return io
@@ -179,8 +209,8 @@ def leave_other(self: Embed) -> cython.int:
     Prepare.stop(self.prepare)
     self.io = None
     self.prepare = None
-    remove_from(self.other.embedders, self)
-    self.other.alert = self.other.waiting or len(self.other.embedders) > 0
+    remove_from(self._other.embedders, self)
+    self._other.alert = self._other.waiting or len(self._other.embedders) > 0
     return 0
 
 
@@ -206,20 +236,20 @@ def on_prepare(prepare: Prepare, revents):
     pass must not keep this loop from going on.
     """
     self: Embed = prepare.data
-    self.other.notice_fork()
+    self._other.notice_fork()
     passes: cython.int = 8
-    while passes and self.flags & ACTIVE and self.other.descriptors.change_count:
+    while passes and self.flags & ACTIVE and self._other.descriptors.change_count:
         passes -= 1
         sweep_embedded(self)
     if not passes and self.flags & ACTIVE:
-        self.other.hand_over_changes()
+        self._other.hand_over_changes()
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def sweep_embedded(self: Embed) -> cython.int:
     # Whatever a subclass makes of it.
-    other: object = self.other
+    other: object = self._other
     other.start(EVRUN_NOWAIT)
     return 0
 

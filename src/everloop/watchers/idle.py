@@ -2,9 +2,10 @@
 
 import cython
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import Watcher, make_able
 
 
@@ -20,6 +21,8 @@ class Idle(Watcher):
     @cython.always_allow_keywords(False)
     def start(self):
         """Call back from now on; does nothing if active. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -33,6 +36,8 @@ class Idle(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Call back no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             array: WatcherArray = self.loop.idles[self.rank]
             array.remove(self)

@@ -4,9 +4,10 @@ import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, UNWATCHED
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -46,11 +47,15 @@ class Io(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         init_io(self, fd, events, loop, callback, data, priority)
 
     @cython.always_allow_keywords(False)
     def start(self):
         """Watch from the next pass on; does nothing if active. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -62,6 +67,8 @@ class Io(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.loop.descriptors.unlink(self)
             self.loop.deactivate(self)
@@ -75,6 +82,8 @@ class Io(Watcher):
 
         Raises Error while the watcher is active.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         number: cython.int = descriptor_of(fd)
         wanted: cython.uchar = events_of(events)
         check_inactive(self, "set() can't be called")

@@ -3,8 +3,9 @@
 import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     adopt,
     check_inactive,
@@ -46,6 +47,8 @@ class Periodic(DatedWatcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_period(offset, interval)
         callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
@@ -56,6 +59,8 @@ class Periodic(DatedWatcher):
     @cython.always_allow_keywords(False)
     def start(self):
         """Wait for the next moment; does nothing if active. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -71,11 +76,15 @@ class Periodic(DatedWatcher):
 
         Starts the watcher if it is stopped. Thread-safe.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         self.stop()
         self.start()
 
     def set(self, offset: cython.double, interval: cython.double) -> None:
         """Give another moment, as in the constructor. Raises Error while active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_period(offset, interval)
         check_inactive(self, "set() can't be called")
         self._offset = offset
@@ -88,6 +97,8 @@ class Periodic(DatedWatcher):
 
     @offset.setter
     def offset(self, offset: cython.double):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_period(offset, self._interval)
         self._offset = offset
 
@@ -98,6 +109,8 @@ class Periodic(DatedWatcher):
 
     @interval.setter
     def interval(self, interval: cython.double):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_period(self._offset, interval)
         self._interval = interval
 

@@ -5,8 +5,9 @@ from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.failures import callback_failed, describe, set_error, warn
 from cython.cimports.everloop.engine.holding import OPEN
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     adopt,
     check_callback,
@@ -49,6 +50,8 @@ class Scheduler(DatedWatcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_reschedule(reschedule)
         callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
@@ -58,6 +61,8 @@ class Scheduler(DatedWatcher):
     @cython.always_allow_keywords(False)
     def start(self):
         """Ask for the next time and wait for it; does nothing if active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -75,6 +80,8 @@ class Scheduler(DatedWatcher):
     @cython.always_allow_keywords(False)
     def reset(self):
         """Ask for the next time anew. Starts the watcher if it is stopped."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.extra & ASKING:
             raise Error(f"reset() can't be called in the reschedule callback of {self!r}")
         self.stop()
@@ -83,10 +90,14 @@ class Scheduler(DatedWatcher):
     @property
     def reschedule(self):
         """The callback that gives the next time. May be replaced at any time."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self._reschedule
 
     @reschedule.setter
     def reschedule(self, reschedule):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_reschedule(reschedule)
         self._reschedule, reschedule = reschedule, self._reschedule
 

@@ -8,7 +8,7 @@ with EVFLAG_SIGNALFD by a signalfd(2), watched by an internal Io.
 import cython
 from cython.cimports.everloop.constants import EV_READ, EV_SIGNAL, EVFLAG_NOSIGMASK
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.process.signals import (
     check_signum,
     claim,
@@ -33,6 +33,7 @@ from cython.cimports.everloop.sys.signal import (
     signalfd_siginfo,
     sigset_t,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -73,6 +74,8 @@ class Signal(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         number: cython.int = check_signum(signum)
         callback = wanted_callback(loop, callback)
         rank: cython.int = check_new(self, loop, callback, priority)
@@ -85,6 +88,8 @@ class Signal(Watcher):
 
         Raises Error if another loop watches the signal.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -110,6 +115,8 @@ class Signal(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.loop.after_fork()
             watchers: list = self.loop.signals[self.position]
@@ -121,6 +128,8 @@ class Signal(Watcher):
 
     def set(self, signum) -> None:
         """Watch another signal; raises Error while the watcher is active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         number: cython.int = check_signum(signum)
         check_inactive(self, "set() can't be called")
         self.position = number

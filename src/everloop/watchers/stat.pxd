@@ -3,10 +3,10 @@ from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef class Stat(Watcher):
-    cdef readonly object path      # as given: str or bytes
+    cdef object _path              # as given: str or bytes
     cdef readonly double interval  # as given
-    cdef readonly object current
-    cdef readonly object previous
+    cdef object _current
+    cdef object _previous
     cdef bytes location            # path, absolute
     cdef object seen               # what of the attributes is compared
     cdef unsigned int looks        # at the attributes, to tell which was the last

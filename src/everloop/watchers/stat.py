@@ -15,10 +15,11 @@ from stat import S_ISLNK
 import cython
 from cython.cimports.everloop.constants import EV_MINPRI, EV_READ, EV_STAT
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -69,8 +70,8 @@ class Stat(Watcher):
     """
 
     def __cinit__(self):
-        self.current = NOTHING
-        self.previous = NOTHING
+        self._current = NOTHING
+        self._previous = NOTHING
 
     def __init__(
         self,
@@ -81,6 +82,8 @@ class Stat(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         init_stat(self, path, interval, loop, callback, data, priority)
 
     @cython.always_allow_keywords(False)
@@ -89,6 +92,8 @@ class Stat(Watcher):
 
         `current` and `previous` become what the attributes are now.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -99,7 +104,7 @@ class Stat(Watcher):
         if self.flags & ACTIVE:
             return
         self.loop.check_open()
-        self.previous = self.current
+        self._previous = self._current
         self.loop.activate(self)
         try:
             set_out(self)
@@ -110,6 +115,8 @@ class Stat(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Call back no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             give_up(self)
             self.loop.deactivate(self)
@@ -121,6 +128,8 @@ class Stat(Watcher):
 
         Raises Error while the watcher is active.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         given, location = path_of(path)
         check_interval(interval)
         check_inactive(self, "set() can't be called")
@@ -132,13 +141,36 @@ class Stat(Watcher):
         If they have changed, `previous` becomes what `current` was. A change that
         was seen here is not reported any more.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.loop is None:
             raise_unusable(self)
         refresh(self)
 
+    @property
+    def path(self):
+        """The path as given, str or bytes. Read only."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
+        return self._path
+
+    @property
+    def current(self):
+        """The attributes when they were last looked at. Read only."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
+        return self._current
+
+    @property
+    def previous(self):
+        """The attributes from before the latest change. Read only."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
+        return self._previous
+
     def _describe(self) -> str:
         interval = f" interval={self.interval:g}s" if self.interval else ""
-        return f"path={self.path!r}{interval}"
+        return f"path={self._path!r}{interval}"
 
 
 # Making one
@@ -180,12 +212,12 @@ def new_stat(
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def assign(self: Stat, path: object, location: bytes, interval: cython.double) -> cython.int:
-    self.path = path
+    self._path = path
     self.location = location
     self.interval = interval
     self.seen = None
-    self.current = NOTHING
-    self.previous = NOTHING
+    self._current = NOTHING
+    self._previous = NOTHING
     self.looks += 1
     return 0
 
@@ -237,9 +269,9 @@ def refresh(self: Stat) -> cython.bint:
     seen: tuple = (compared(current), compared(link))
     changed: cython.bint = seen != self.seen
     if changed:
-        self.previous = self.current
+        self._previous = self._current
     self.seen = seen
-    self.current = current
+    self._current = current
     return changed
 
 

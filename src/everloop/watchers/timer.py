@@ -5,12 +5,13 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import freshen, unable
+from cython.cimports.everloop.engine.inline import enter_loop_of, freshen, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
 from cython.cimports.everloop.sys.compiler import __builtin_prefetch
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -50,11 +51,15 @@ class Timer(Watcher):
         data: object = None,
         priority: object = 0,
     ):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         init_timer(self, after, repeat, loop, callback, data, priority)
 
     @cython.always_allow_keywords(False)
     def start(self):
         """Run the time that is left; does nothing if active. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             return
         loop: CallingLoop = self.loop
@@ -67,6 +72,8 @@ class Timer(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Keep the time that is left and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.rest = seconds_left(self)
             self.loop.timers.remove(self)
@@ -76,6 +83,8 @@ class Timer(Watcher):
 
     def set(self, after: cython.double, repeat: cython.double) -> None:
         """Give other times, as in the constructor. Raises Error while active."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_times(after, repeat)
         check_inactive(self, "set() can't be called")
         self.rest = after
@@ -87,6 +96,8 @@ class Timer(Watcher):
 
         Takes back a pending event. The cheap way to put off a timeout. Thread-safe.
         """
+        section: Section
+        enter_loop_of(cython.address(section), self)
         loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
@@ -110,12 +121,16 @@ class Timer(Watcher):
 
     @repeat.setter
     def repeat(self, repeat: cython.double):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         check_times(0.0, repeat)
         self._repeat = repeat
 
     @property
     def remaining(self) -> float:
         """Seconds until the timer fires, counted from the loop's time. Read only."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return seconds_left(self)
 
     def _describe(self) -> str:

@@ -9,11 +9,12 @@ import cython
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_PERIODIC
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.inline import freshen
+from cython.cimports.everloop.engine.inline import enter_loop_of, freshen
 from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.periodic import Periodic, next_multiple
 from cython.cimports.everloop.watchers.scheduler import Scheduler, ask
@@ -26,6 +27,8 @@ class DatedWatcher(Watcher):
     @cython.always_allow_keywords(False)
     def stop(self):
         """Call back no longer and take back a pending event. Thread-safe."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             leave_heap(self, self.loop)
             self.loop.deactivate(self)
