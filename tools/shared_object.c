@@ -34,10 +34,13 @@ PyObject *
 IMPORT(const char *name)
 {
     struct linked *found = look_up(name);
-    if (found == NULL || found->module == NULL ||
-            (found->thread != 0 && found->thread != PyThread_get_thread_ident()))
+    if (found == NULL)
         return PyImport_ImportModule(name);
-    return Py_NewRef(found->module);
+    PyObject *module = __atomic_load_n(&found->module, __ATOMIC_ACQUIRE);
+    unsigned long thread = __atomic_load_n(&found->thread, __ATOMIC_ACQUIRE);
+    if (module == NULL || (thread != 0 && thread != PyThread_get_thread_ident()))
+        return PyImport_ImportModule(name);
+    return Py_NewRef(module);
 }
 
 /* Return NULL, without an exception, if there is none: names may be any strings. */
@@ -140,12 +143,14 @@ exec_module(PyObject *self, PyObject *module)
     struct linked *found = find_by_name_of(module, "__name__");
     if (found == NULL)
         return NULL;
-    found->thread = PyThread_get_thread_ident();
-    Py_XSETREF(found->module, Py_NewRef(module));
+    /* In this order: whoever sees the module sees that it is not complete yet. */
+    __atomic_store_n(&found->thread, PyThread_get_thread_ident(), __ATOMIC_RELEASE);
+    PyObject *before = __atomic_exchange_n(&found->module, Py_NewRef(module), __ATOMIC_ACQ_REL);
     int failed = PyModule_ExecDef(module, PyModule_GetDef(module));
-    found->thread = 0;
+    __atomic_store_n(&found->thread, 0, __ATOMIC_RELEASE);
+    Py_XDECREF(before);
     if (failed) {
-        Py_CLEAR(found->module);
+        Py_XDECREF(__atomic_exchange_n(&found->module, NULL, __ATOMIC_ACQ_REL));
         return NULL;
     }
     Py_RETURN_NONE;
@@ -210,6 +215,12 @@ let_modules_be_found(PyObject *self)
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, list_modules},
     {Py_mod_exec, let_modules_be_found},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 

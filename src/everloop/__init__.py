@@ -3,6 +3,11 @@
 try:
     import everloop._compiled as _compiled
 except ImportError as error:
+    if "interpreter" in str(error):
+        raise ImportError(
+            "everloop can be used in one interpreter of a process only, and not in a "
+            f"sub-interpreter with a GIL of its own ({error})"
+        ) from error
     raise ImportError(
         "everloop's compiled modules are missing or broken: build them with 'pip install .' "
         f"in the source tree ({error})"

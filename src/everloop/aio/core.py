@@ -20,7 +20,9 @@ from cython.cimports.everloop.aio.descriptors.operation import (
 )
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
+from cython.cimports.everloop.engine.inline import enter_loop
 from cython.cimports.everloop.loop import Loop
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.io import Io
 
@@ -71,27 +73,37 @@ class Core(Carrying):
     # What sock_recv() and its relatives do first: the result, or an Operation to wait for
 
     def _receive(self, sock, size):
+        section: Section
+        enter_loop(cython.address(section), self)
         operation: Receive = Receive.__new__(Receive)
         operation.size = size
         return perform(operation, self, sock, EV_READ)
 
     def _receive_into(self, sock, room):
+        section: Section
+        enter_loop(cython.address(section), self)
         operation: ReceiveInto = ReceiveInto.__new__(ReceiveInto)
         operation.room = room
         return perform(operation, self, sock, EV_READ)
 
     def _send_all(self, sock, data):
+        section: Section
+        enter_loop(cython.address(section), self)
         operation: SendAll = SendAll.__new__(SendAll)
         operation.data = data
         return perform(operation, self, sock, EV_WRITE)
 
     def _accept(self, sock):
+        section: Section
+        enter_loop(cython.address(section), self)
         return perform(Accept.__new__(Accept), self, sock, EV_READ)
 
     # What tools look at
 
     def _watched_descriptors(self):
         """Each descriptor with a reader or a writer, and their handles or None."""
+        section: Section
+        enter_loop(cython.address(section), self)
         watched = {}
         for fd in {*self.readers, *self.writers, *self.listeners}:
             reader: CallbackIo = self.readers.get(fd)
@@ -104,16 +116,23 @@ class Core(Carrying):
 
     @property
     def _ready(self):
+        section: Section
+        enter_loop(cython.address(section), self)
+        self.take_mail()
         return ReadyCalls(self.ready, self._take_ready, self.call_soon)
 
     @_ready.setter
     def _ready(self, queue):
+        section: Section
+        enter_loop(cython.address(section), self)
         self.ready.clear()
 
     # Opening and closing
 
     def _open_descriptors(self):
         """Whatever the loop can't run without: not when there may be none left."""
+        section: Section
+        enter_loop(cython.address(section), self)
         try:
             self.open_waker()
         except BaseException:
@@ -126,7 +145,10 @@ class Core(Carrying):
 
     def _forget(self):
         """Drop what a closed loop will not call any more."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.counted = False
+        self.take_mail()
         self.ready.clear()
         self.due.clear()
         self.readers.clear()

@@ -72,6 +72,8 @@ cdef extern from *:
             && __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE) == 0;
     }
 
+    #define EVERLOOP_FREE_THREADED 1
+
     typedef PyMutex everloop_lock;
     #define everloop_lock_acquire(lock) PyMutex_Lock(lock)
     #define everloop_lock_release(lock) PyMutex_Unlock(lock)
@@ -89,6 +91,8 @@ cdef extern from *:
     #define everloop_let_in() ((void)0)
     #define everloop_owned_alone(object) (Py_REFCNT(object) == 1)
 
+    #define EVERLOOP_FREE_THREADED 0
+
     typedef struct {} everloop_lock;
     #define everloop_lock_acquire(lock) ((void)(lock))
     #define everloop_lock_release(lock) ((void)(lock))
@@ -102,6 +106,8 @@ cdef extern from *:
 
     #endif
     """
+    const bint FREE_THREADED "EVERLOOP_FREE_THREADED"
+
     # The address of a variable of this type is for one call of enter_section() or
     # enter_nothing(), which has to be the first thing that its function does; what was
     # entered is left where that ends.

@@ -18,6 +18,7 @@ from cython.cimports.cpython.tuple import PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import from_seconds
 from cython.cimports.everloop.engine.failures import propagate
+from cython.cimports.everloop.engine.inline import enter_loop, enter_loop_of
 from cython.cimports.everloop.queues.entry import ACTIVE, HIDDEN
 from cython.cimports.everloop.sys.python import (
     PY_VECTORCALL_ARGUMENTS_OFFSET,
@@ -30,6 +31,7 @@ from cython.cimports.everloop.sys.python import (
     alias_method,
     call_vector,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import adopt
 from cython.cimports.everloop.watchers.timer import Timer
 
@@ -63,22 +65,30 @@ class Handle:
 
         That of call_soon_threadsafe() waits if the call is being made in another thread.
         """
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         if self.threadsafe:
             self.wait_until_over()
         self.forget()
 
     def cancelled(self) -> bool:
         """Whether `cancel` has been called. Waits as that does."""
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         if self.threadsafe:
             self.wait_until_over()
         return self.is_cancelled
 
     def get_context(self):
         """The contextvars.Context that the callback runs in."""
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return self.context
 
     def _run(self):
         """Make the call now, as asyncio's loops do."""
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         run_handle(self)
 
     @cython.cfunc
@@ -86,8 +96,8 @@ class Handle:
     def wait_until_over(self) -> cython.int:
         """Wait while another thread makes the call.
 
-        Whether it does is looked at with the GIL held, as it is begun and ended; the Event
-        is made before, since that may let others run.
+        Whether it does is looked at in the loop's section, as it is begun and ended; the
+        Event is made before, since that may let others run.
         """
         if self.runner == 0 or self.runner == PyThread_get_thread_ident():
             return 0
@@ -117,14 +127,20 @@ class Handle:
 
     @property
     def _callback(self):
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return self.callback
 
     @property
     def _args(self):
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return self.args
 
     @property
     def _context(self):
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return self.context
 
     @property
@@ -139,9 +155,13 @@ class Handle:
         return ThreadSafeHandle if self.threadsafe else asyncio.Handle
 
     def _repr_info(self):
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return describe("Handle", self)
 
     def __repr__(self):
+        section: Section
+        enter_loop(cython.address(section), self.loop)
         return self.text or f"<{' '.join(describe('Handle', self))}>"
 
 
@@ -159,6 +179,8 @@ class TimerHandle(Timer):
 
     def cancel(self) -> None:
         """Do not call, if it has not been done yet."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.handle.is_cancelled:
             return
         self.handle.forget()
@@ -170,6 +192,8 @@ class TimerHandle(Timer):
 
     def cancelled(self) -> bool:
         """Whether `cancel` has been called."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self.handle.is_cancelled
 
     def when(self) -> float:
@@ -178,10 +202,14 @@ class TimerHandle(Timer):
 
     def get_context(self):
         """The contextvars.Context that the callback runs in."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self.handle.context
 
     def _run(self):
         """Make the call now; it is not made again in its time."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.loop.timers.remove(self)
             self.loop.deactivate(self)
@@ -200,14 +228,20 @@ class TimerHandle(Timer):
         return self.handle.is_cancelled
 
     def _called(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self.handle.callback
 
     @property
     def _args(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self.handle.args
 
     @property
     def _context(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return self.handle.context
 
     @property
@@ -219,17 +253,23 @@ class TimerHandle(Timer):
         return self.handle.traceback
 
     def _repr_info(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         info = describe("TimerHandle", self.handle)
         info.insert(2 if self.handle.is_cancelled else 1, f"when={self.moment}")
         return info
 
     def __repr__(self):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         return f"<{' '.join(self._repr_info())}>"
 
     def __hash__(self):
         return hash(self.moment)
 
     def __eq__(self, other):
+        section: Section
+        enter_loop_of(cython.address(section), self)
         if type(other) is not TimerHandle:
             return NotImplemented
         one: Handle = self.handle

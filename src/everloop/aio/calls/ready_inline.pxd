@@ -13,6 +13,18 @@ cdef inline void append(ReadyQueue queue, Handle handle):
     queue.last = handle
     queue.count += 1
 
+cdef inline void join(ReadyQueue queue, ReadyQueue other) noexcept:
+    """Move all of the other, which must not be empty, to the end of the queue."""
+    if queue.count:
+        queue.last.next = other.first
+    else:
+        queue.first = other.first
+    queue.last = other.last
+    queue.count += other.count
+    other.first = None
+    other.last = None
+    other.count = 0
+
 cdef inline Handle take(ReadyQueue queue):
     """The next handle; there must be one."""
     cdef Handle handle = queue.first

@@ -2,8 +2,8 @@ from everloop.aio.calls.handle cimport Handle, TimerHandle
 from everloop.aio.calls.turn cimport Turn
 
 cdef class Scheduling(Turn):
-    cdef public object _thread_id
-    cdef public object _task_factory
+    cdef unsigned long runner    # the thread that runs the loop as asyncio's, or 0
+    cdef object task_factory
 
     cdef Handle soon(self, object callback, tuple args, object context)
     cdef TimerHandle at(self, double when, object callback, tuple args, object context)

@@ -1,12 +1,11 @@
 """Scheduling: call_soon() and its relatives, futures, tasks, and the loop's time.
 
 Invariants: calls are made in the order in which they were asked for, timers in that of
-their times; only call_soon_threadsafe() may be called by other threads, and it wakes
-the loop at most once for each wait.
+their times; only call_soon_threadsafe() may be called by other threads: it does not
+wait for the loop, and wakes it at most once for each wait.
 """
 
 import asyncio
-import threading
 from asyncio import futures, tasks
 from inspect import iscoroutinefunction
 
@@ -18,10 +17,12 @@ from cython.cimports.everloop.aio.calls.handle import (
     new_timer_handle,
 )
 from cython.cimports.everloop.aio.calls.patched_clock import PatchedClock
-from cython.cimports.everloop.aio.calls.ready_inline import append, hide
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import Clock, check_number, from_seconds
 from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.inline import enter_loop
+from cython.cimports.everloop.sys.python import PyThread_get_thread_ident
+from cython.cimports.everloop.sys.threads import Section
 
 StandardLoop = asyncio.SelectorEventLoop
 
@@ -38,6 +39,8 @@ class Scheduling(Turn):
         Calls are made in the order in which they were asked for. Returns a Handle.
         Raises RuntimeError if the loop is closed. Not thread-safe.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         if self.state != OPEN:
             self.raise_closed()
         if self._debug:
@@ -55,8 +58,9 @@ class Scheduling(Turn):
             self.raise_closed()
         if self._debug:
             self.check_call(callback, "call_soon_threadsafe")
-        handle: Handle = self.soon(callback, args, context)
+        handle: Handle = new_handle(self, callback, args, context)
         handle.threadsafe = True
+        self.post(handle)
         if self.alert and not self.waking:
             self.waking = True
             self.waker.wake_without_gil()
@@ -68,6 +72,8 @@ class Scheduling(Turn):
         Returns a TimerHandle. Raises RuntimeError if the loop is closed, ValueError for
         NaN. Not thread-safe.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         if delay is None:
             raise TypeError("delay must not be None")
         return self.at(self.seconds() + cython.cast(cython.double, delay), callback, args, context)
@@ -78,6 +84,8 @@ class Scheduling(Turn):
         Returns a TimerHandle. Raises RuntimeError if the loop is closed, ValueError for
         NaN. Not thread-safe.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         if when is None:
             raise TypeError("when cannot be None")
         timer: TimerHandle = self.at(when, callback, args, context)
@@ -98,11 +106,34 @@ class Scheduling(Turn):
         task factory set, that makes it. Raises RuntimeError if the loop is closed. Not
         thread-safe.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         if self.state != OPEN:
             self.raise_closed()
-        if self._task_factory is not None:
+        if self.task_factory is not None:
             return StandardLoop.create_task(self, coro, **options)
         return tasks.Task(coro, loop=self, **options)
+
+    @property
+    def _task_factory(self):
+        section: Section
+        enter_loop(cython.address(section), self)
+        return self.task_factory
+
+    @_task_factory.setter
+    def _task_factory(self, factory):
+        section: Section
+        enter_loop(cython.address(section), self)
+        self.task_factory, factory = factory, self.task_factory
+
+    @property
+    def _thread_id(self):
+        runner: cython.ulong = self.runner
+        return runner if runner else None
+
+    @_thread_id.setter
+    def _thread_id(self, ident):
+        self.runner = ident or 0
 
     # Time
 
@@ -115,6 +146,8 @@ class Scheduling(Turn):
 
         ready: whether the function works by now; else its errors are ignored at first.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         clock: Clock = unpatched(self._clock)
         self.clock = clock if function is None else PatchedClock(function, clock, ready)
         handle: TimerHandle
@@ -124,6 +157,8 @@ class Scheduling(Turn):
     @property
     def _scheduled(self):
         """The calls that wait for their time, the next one first."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return sorted(
             [
                 watcher
@@ -148,9 +183,7 @@ class Scheduling(Turn):
     @cython.cfunc
     def soon(self, callback: object, args: tuple, context: object) -> Handle:
         handle: Handle = new_handle(self, callback, args, context)
-        if self.runs:
-            hide(handle)
-        append(self.ready, handle)
+        self.queue_call(handle)
         return handle
 
     @cython.cfunc
@@ -182,7 +215,7 @@ class Scheduling(Turn):
 
     def _check_thread(self):
         """In debug mode: raises RuntimeError in a thread that does not run the loop."""
-        if self._thread_id is not None and self._thread_id != threading.get_ident():
+        if self.runner != 0 and self.runner != PyThread_get_thread_ident():
             raise RuntimeError(
                 "Non-thread-safe operation invoked on an event loop other than the current one"
             )

@@ -1,10 +1,14 @@
 from everloop.clock cimport nanoseconds
 from everloop.aio.calls.ready cimport ReadyQueue
+from everloop.aio.calls.handle cimport Handle
 from everloop.loop cimport Loop
+from everloop.sys.threads cimport Lock
 
 cdef class Turn(Loop):
     cdef ReadyQueue ready
-    cdef bint waking             # a call from elsewhere has ended the wait that is on
+    cdef Lock mail_lock          # of mail
+    cdef ReadyQueue mail         # calls that other threads have asked for, without the GIL
+    cdef volatile int waking     # a call from elsewhere has ended the wait that is on
     cdef bint continuous         # the run that is on is not one of a single pass
     cdef object driver           # a selector that waits in place of the kernel, or None
     cdef bint counted            # ready calls are, as a reference
@@ -14,6 +18,9 @@ cdef class Turn(Loop):
     cdef public bint _stopping
     cdef public double slow_callback_duration
 
+    cdef void queue_call(self, Handle handle) noexcept
+    cdef void post(self, Handle handle) noexcept
+    cdef void take_mail(self) noexcept
     cdef int look_out(self, nanoseconds timeout) except -1
     cdef bint only_calls(self) noexcept
     cdef int run_round(self) except -1

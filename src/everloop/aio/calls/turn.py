@@ -22,12 +22,22 @@ from cython.cimports.everloop.aio.calls.handle import (
     run_timer,
 )
 from cython.cimports.everloop.aio.calls.ready import ReadyQueue
-from cython.cimports.everloop.aio.calls.ready_inline import show, take
+from cython.cimports.everloop.aio.calls.ready_inline import append, hide, join, show, take
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
+from cython.cimports.everloop.engine.inline import enter_loop, in_loop, let_in
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.process import forking
-from cython.cimports.everloop.sys.python import Py_REFCNT, PyErr_CheckSignals
+from cython.cimports.everloop.sys.python import PyErr_CheckSignals
+from cython.cimports.everloop.sys.threads import (
+    FREE_THREADED,
+    Section,
+    acquire,
+    enter_nothing,
+    fence,
+    owned_alone,
+    unlock,
+)
 from cython.cimports.everloop.watcher import Watcher
 
 
@@ -37,10 +47,13 @@ class Turn(Loop):
 
     def __cinit__(self, *args, **kwargs):
         self.ready = ReadyQueue()
+        self.mail = ReadyQueue()
         self.due = []
 
     def _run_until_stopped(self):
         """Pass after pass until stop(): what run_forever() does when all is set up."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         self.enter()
         self.references += 1
@@ -65,6 +78,7 @@ class Turn(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def blocking_time(self, flags: cython.int) -> nanoseconds:
+        self.take_mail()
         return 0 if self.ready.count or self.due else Loop.blocking_time(self, flags)
 
     @cython.cfunc
@@ -72,8 +86,43 @@ class Turn(Loop):
     def wait(self, timeout: nanoseconds) -> cython.int:
         self.waking = False
         self.look_out(timeout)
+        self.take_mail()
         self.ready_before = self.ready.count
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def queue_call(self, handle: Handle) -> cython.void:
+        """The call is ready; to be called in the loop's section."""
+        self.take_mail()
+        if self.runs:
+            hide(handle)
+        append(self.ready, handle)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def post(self, handle: Handle) -> cython.void:
+        """The same for any thread, which does not wait for a loop that runs."""
+        section: Section
+        if self.runs and not in_loop(self):
+            enter_nothing(cython.address(section))
+        else:
+            enter_loop(cython.address(section), self)
+            self.queue_call(handle)
+            return
+        acquire(cython.address(self.mail_lock))
+        append(self.mail, handle)
+        unlock(cython.address(self.mail_lock))
+        fence()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def take_mail(self) -> cython.void:
+        """Have the calls of other threads follow those that are ready."""
+        if FREE_THREADED and self.mail.count:
+            acquire(cython.address(self.mail_lock))
+            join(self.ready, self.mail)
+            unlock(cython.address(self.mail_lock))
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -84,7 +133,7 @@ class Turn(Loop):
     @cython.cfunc
     @cython.exceptval(check=False)
     def hurries(self) -> cython.bint:
-        return self.signals_pending != 0 or self.ready.count > 0
+        return self.ready.count > 0 or self.mail.count > 0 or Loop.hurries(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -102,11 +151,13 @@ class Turn(Loop):
             self.run_due()
         if self.queue.cursor >= 0:
             self.invoke_lanes(0)
+        self.take_mail()
         while self.ready.count and self.only_calls():
             self.held += 1
             PyErr_CheckSignals()
             self.ready_before = self.ready.count
             self.run_round()
+            self.take_mail()
         self.count_ready()
         return 0
 
@@ -141,11 +192,12 @@ class Turn(Loop):
         self.audit_owed = True
         while count and self.ready.count:
             count -= 1
+            let_in(self)
             handle = take(self.ready)
-            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+            if not owned_alone(cython.cast(cython.pointer[PyObject], handle)):
                 show(handle)
             run_handle(handle)
-            if Py_REFCNT(cython.cast(cython.pointer[PyObject], handle)) > 1:
+            if not owned_alone(cython.cast(cython.pointer[PyObject], handle)):
                 show(handle)
         return 0
 
@@ -185,10 +237,14 @@ class Turn(Loop):
 
     def _show_ready(self):
         """The loop has ended: let the garbage collector see the calls that are left."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.ready.rest()
 
     def _take_ready(self):
         """The handle of the next call that is ready, which is not made. Raises IndexError."""
+        section: Section
+        enter_loop(cython.address(section), self)
         if not self.ready.count:
             raise IndexError("no call is ready")
         handle: Handle = take(self.ready)

@@ -10,8 +10,10 @@ from cython.cimports.everloop.aio.descriptors.kernel_order import pending_descri
 from cython.cimports.everloop.aio.descriptors.watching import Watching
 from cython.cimports.everloop.clock import FOREVER, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_READ
+from cython.cimports.everloop.engine.inline import enter_loop
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.queues.descriptors_inline import feed
+from cython.cimports.everloop.sys.threads import Section
 
 from everloop.aio.descriptors.selecting import LONGEST_SELECT, Handles
 
@@ -22,6 +24,8 @@ class Driving(Watching):
 
     def _drive(self, selector):
         """Have a selector wait in place of the kernel; None: the kernel again."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.driver = selector
 
     @cython.cfunc
@@ -64,6 +68,8 @@ class Driving(Watching):
 
     def _poll(self, timeout):
         """Wait as the loop does, seconds or None; the descriptors that are ready, and events."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self.check_open()
         self.looked = True
         self.waking = False
@@ -71,6 +77,7 @@ class Driving(Watching):
         self.passes += 1
         self.block(FOREVER if timeout is None else from_seconds(max(timeout, 0.0)))
         self.take_notice()
+        self.take_mail()
         found = pending_descriptors(self.queue)
         if self.kernel.woken or self.ready.count:
             found.append((self.waker.fd, EV_READ))

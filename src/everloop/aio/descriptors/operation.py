@@ -18,12 +18,14 @@ from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.descriptors.watching import SCRATCH, Watching
 from cython.cimports.everloop.engine.failures import system_error
+from cython.cimports.everloop.engine.inline import enter_loop_of
 from cython.cimports.everloop.sys.socket import (
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
     recv,
     send,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.libc.errno import EAGAIN, EBADF, EINTR, errno
 
 SSLSocket = ssl.SSLSocket
@@ -44,6 +46,8 @@ class Operation(ServedIo):
 
     def finish(self) -> None:
         """Nobody waits any more."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         self.end()
 
     @cython.cfunc

@@ -18,8 +18,10 @@ from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.engine.failures import system_error
 from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.inline import enter_loop
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.queues.descriptors import DOUBTED
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.libc.errno import EPERM
 
@@ -47,6 +49,8 @@ class Watching(Scheduling):
         for what the kernel can't watch: EBADF for a descriptor that is not open, EPERM
         for a regular file (with epoll).
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         self._ensure_fd_no_transport(fd)
         self._add_reader(fd, callback, *args)
         self.check_waits(self.readers, descriptor_of(fd))
@@ -56,28 +60,42 @@ class Watching(Scheduling):
 
         fd may be a file object that has been closed since it was given to `add_reader`.
         """
+        section: Section
+        enter_loop(cython.address(section), self)
         return self._remove_reader(self.watched_descriptor(fd))
 
     def add_writer(self, fd, callback, *args) -> None:
         """The same as `add_reader` for when fd is writable."""
+        section: Section
+        enter_loop(cython.address(section), self)
         self._ensure_fd_no_transport(fd)
         self._add_writer(fd, callback, *args)
         self.check_waits(self.writers, descriptor_of(fd))
 
     def remove_writer(self, fd) -> bool:
         """The same as `remove_reader` for its writer."""
+        section: Section
+        enter_loop(cython.address(section), self)
         return self._remove_writer(self.watched_descriptor(fd))
 
     def _add_reader(self, fd, callback, *args, context=None):
+        section: Section
+        enter_loop(cython.address(section), self)
         return self.watch(self.readers, fd, EV_READ, callback, args, context)
 
     def _remove_reader(self, fd):
+        section: Section
+        enter_loop(cython.address(section), self)
         return self.unwatch(self.readers, descriptor_of(fd))
 
     def _add_writer(self, fd, callback, *args, context=None):
+        section: Section
+        enter_loop(cython.address(section), self)
         return self.watch(self.writers, fd, EV_WRITE, callback, args, context)
 
     def _remove_writer(self, fd):
+        section: Section
+        enter_loop(cython.address(section), self)
         return self.unwatch(self.writers, descriptor_of(fd))
 
     def _ensure_fd_no_transport(self, fd):
@@ -112,7 +130,7 @@ class Watching(Scheduling):
         if isinstance(watcher, ServedIo):
             cython.cast(ServedIo, watcher).end()
             return cython.cast(ServedIo, watcher).refused(error)
-        if self._thread_id is None:
+        if self.runner == 0:
             return Loop.refuse(self, watcher, error)
         try:
             Loop.refuse(self, watcher, error)

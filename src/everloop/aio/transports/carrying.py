@@ -12,6 +12,8 @@ from cython.cimports.everloop.aio.transports.datagram_batch import DatagramBatch
 from cython.cimports.everloop.aio.transports.listener import Listener, new_listener
 from cython.cimports.everloop.aio.transports.stream import new_stream
 from cython.cimports.everloop.engine.failures import system_error
+from cython.cimports.everloop.engine.inline import enter_loop
+from cython.cimports.everloop.sys.threads import Section
 
 from everloop.aio.transports.tls import FastSSLProtocol
 
@@ -26,6 +28,8 @@ class Carrying(Driving):
     def _make_socket_transport(
         self, sock, protocol, waiter=None, *, extra=None, server=None, context=None
     ):
+        section: Section
+        enter_loop(cython.address(section), self)
         self._ensure_fd_no_transport(sock)
         return new_stream(self, sock, protocol, waiter, extra, server, context)
 
@@ -41,16 +45,22 @@ class Carrying(Driving):
         context=None,
         **options,
     ):
+        section: Section
+        enter_loop(cython.address(section), self)
         self._ensure_fd_no_transport(rawsock)
         tls = FastSSLProtocol(self, protocol, sslcontext, waiter, **options)
         new_stream(self, rawsock, tls, None, extra, server, context)
         return tls._app_transport
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
+        section: Section
+        enter_loop(cython.address(section), self)
         self._ensure_fd_no_transport(sock)
         return new_datagram(self, sock, protocol, address, waiter, extra)
 
     def _start_serving(self, sock, server):
+        section: Section
+        enter_loop(cython.address(section), self)
         listener: Listener = new_listener(self, sock, server)
         self.listeners[listener.fd] = listener
         listener.begin()
@@ -60,6 +70,8 @@ class Carrying(Driving):
             raise system_error(error)
 
     def _stop_serving(self, sock):
+        section: Section
+        enter_loop(cython.address(section), self)
         listener: Listener = self.listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.end()

@@ -21,6 +21,7 @@ from cython.cimports.everloop.aio.descriptors.watching import SCRATCH
 from cython.cimports.everloop.aio.transports.address import Address, address_object, fill_address
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.datagram_batch import BATCH, DatagramBatch
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
 from cython.cimports.everloop.aio.transports.transport import (
     SocketTransport,
     as_bytes,
@@ -47,6 +48,7 @@ from cython.cimports.everloop.sys.socket import (
     sockaddr,
     sockaddr_storage,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno
 from cython.cimports.libc.string import memset
 
@@ -64,6 +66,8 @@ class DatagramTransport(SocketTransport):
         Errors go to the protocol's error_received(). Raises TypeError for what is not
         bytes-like, ValueError for an address that is not the connected one.
         """
+        section: Section
+        enter_loop_by(cython.address(section), self)
         check_bytes(data)
         if self.peer is not None:
             if addr is not None and addr != self.peer:
@@ -88,6 +92,8 @@ class DatagramTransport(SocketTransport):
 
     @property
     def _address(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.peer
 
     # Receiving
@@ -207,6 +213,8 @@ class DatagramTransport(SocketTransport):
 
     def _deliver_held(self):
         """Hand over what came with others, and then go on reading."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         try:
             while self.held and not (self.closing or self.paused):
                 piece, address = self.held.pop(0)

@@ -8,6 +8,7 @@ from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
 from cython.cimports.everloop.engine.failures import system_error
+from cython.cimports.everloop.engine.inline import enter_loop_of
 from cython.cimports.everloop.sys.socket import (
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
@@ -15,6 +16,7 @@ from cython.cimports.everloop.sys.socket import (
     sockaddr,
     sockaddr_storage,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.libc.errno import (
     EAGAIN,
     ECONNABORTED,
@@ -139,6 +141,8 @@ class Listener(ServedIo):
 
     def resume(self):
         """Try again, unless the server has been closed meanwhile."""
+        section: Section
+        enter_loop_of(cython.address(section), self)
         loop: Carrying = self.loop
         if loop is not None and loop.listeners.get(self.fd) is self:
             self.begin()

@@ -1,6 +1,7 @@
 from cpython.object cimport PyObject
 from everloop.aio.transports.carrying cimport Carrying
 from everloop.aio.transports.tls cimport SSLCore
+from everloop.sys.threads cimport enter_nothing, enter_section
 
 cdef class ProtocolCalls:
     cdef object __weakref__
@@ -17,3 +18,10 @@ cdef class ProtocolCalls:
     cdef int report(self, str message, object error) except -1
 
 cdef object enter(object context)
+
+cdef inline void enter_loop_by(void* section, ProtocolCalls transport) noexcept:
+    """What enter_loop_of() does, for a transport."""
+    if transport.loop is None:
+        enter_nothing(section)
+    else:
+        enter_section(section, <PyObject*>transport.loop.gate)

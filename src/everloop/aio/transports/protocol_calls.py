@@ -7,6 +7,7 @@ reaches the loop, but for SystemExit and KeyboardInterrupt.
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
 from cython.cimports.everloop.aio.transports.tls import SSLCore, takes_buffer
 from cython.cimports.everloop.engine.failures import propagate
 from cython.cimports.everloop.sys.python import (
@@ -16,6 +17,7 @@ from cython.cimports.everloop.sys.python import (
     PyErr_Clear,
     call_method,
 )
+from cython.cimports.everloop.sys.threads import Section
 
 
 @cython.cclass
@@ -24,10 +26,14 @@ class ProtocolCalls:
 
     def get_protocol(self):
         """The protocol that is told what happens."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.protocol
 
     def set_protocol(self, protocol) -> None:
         """Tell another protocol from now on."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.protocol = protocol
         self.buffered = takes_buffer(protocol)
         self.tls = protocol if isinstance(protocol, SSLCore) else None
@@ -38,6 +44,8 @@ class ProtocolCalls:
 
     @property
     def _protocol(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.protocol
 
     # Steps

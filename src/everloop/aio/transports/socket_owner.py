@@ -11,13 +11,14 @@ import weakref
 import cython
 from cython.cimports.everloop.aio.transports.address import address_object
 from cython.cimports.everloop.aio.transports.carrying import Carrying
-from cython.cimports.everloop.aio.transports.protocol_calls import ProtocolCalls
+from cython.cimports.everloop.aio.transports.protocol_calls import ProtocolCalls, enter_loop_by
 from cython.cimports.everloop.sys.socket import (
     getsockname,
     sockaddr,
     sockaddr_storage,
     socklen_t,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.posix.unistd import close
 
 from everloop.aio.stdlib import TransportSocket
@@ -32,6 +33,8 @@ class SocketOwner(ProtocolCalls):
 
     def get_extra_info(self, name, default=None):
         """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if name in self.extra:
             return self.extra[name]
         if name == "socket":
@@ -42,12 +45,16 @@ class SocketOwner(ProtocolCalls):
 
     @property
     def _extra(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.get_extra_info("socket")
         self.get_extra_info("sockname")
         return self.extra
 
     @property
     def _sock(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.socket_object() if self.fd >= 0 else None
 
     @property

@@ -19,8 +19,9 @@ from cython.cimports.everloop.aio.transports.protocol_calls import enter
 from cython.cimports.everloop.aio.transports.stream_writing import StreamWriting
 from cython.cimports.everloop.aio.transports.tls import SSLCore
 from cython.cimports.everloop.engine.failures import system_error
-from cython.cimports.everloop.sys.python import Py_REFCNT, PyContext_Exit, set_bytes_size
+from cython.cimports.everloop.sys.python import PyContext_Exit, set_bytes_size
 from cython.cimports.everloop.sys.socket import MSG_DONTWAIT, recv
+from cython.cimports.everloop.sys.threads import owned_alone
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno
 
 
@@ -78,7 +79,7 @@ class StreamReading(StreamWriting):
             return self.hand_over(PyBytes_FromStringAndSize(PyBytes_AS_STRING(room), count))
         set_bytes_size(cython.cast(cython.pointer[PyObject], room), count)
         self.hand_over(room)
-        if Py_REFCNT(cython.cast(cython.pointer[PyObject], room)) == 1 and loop.spare is None:
+        if owned_alone(cython.cast(cython.pointer[PyObject], room)) and loop.spare is None:
             set_bytes_size(cython.cast(cython.pointer[PyObject], room), size)
             loop.spare = room
             loop.spare_size = size

@@ -12,6 +12,7 @@ from cython.cimports.cpython.bytes import (
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
 from cython.cimports.everloop.aio.transports.transport import SocketTransport, as_bytes, check_bytes
 from cython.cimports.everloop.aio.transports.write_buffer import VECTORS, WriteBuffer
 from cython.cimports.everloop.engine.failures import system_error
@@ -25,6 +26,7 @@ from cython.cimports.everloop.sys.socket import (
     sendmsg,
     shutdown,
 )
+from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.libc.errno import EAGAIN, EINTR, errno
 from cython.cimports.libc.string import memset
 
@@ -40,6 +42,8 @@ class StreamWriting(SocketTransport):
         is told by pause_writing(). Raises TypeError for what is not bytes-like,
         RuntimeError after `write_eof`.
         """
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.check_writable("write")
         if type(data) is bytes:
             self.give(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
@@ -54,6 +58,8 @@ class StreamWriting(SocketTransport):
 
     def writelines(self, list_of_data) -> None:
         """Send each of an iterable of bytes-like objects, in one system call if possible."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.check_writable("writelines")
         pieces = [as_bytes(piece) for piece in list_of_data]
         if not pieces:
@@ -75,6 +81,8 @@ class StreamWriting(SocketTransport):
 
         Raises OSError if the connection is over already, without this side having read that.
         """
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.closing or self.eof:
             return
         self.eof = True
@@ -93,9 +101,13 @@ class StreamWriting(SocketTransport):
 
     @property
     def _empty_waiter(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.empty_waiter
 
     def _make_empty_waiter(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.empty_waiter is not None:
             raise RuntimeError("Empty waiter is already set")
         self.empty_waiter = self.loop.create_future()
@@ -104,6 +116,8 @@ class StreamWriting(SocketTransport):
         return self.empty_waiter
 
     def _reset_empty_waiter(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.empty_waiter = None
 
     # Steps

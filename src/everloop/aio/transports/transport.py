@@ -18,6 +18,7 @@ import warnings
 import cython
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.transports.carrying import Carrying
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
 from cython.cimports.everloop.aio.transports.socket_owner import (
     SocketOwner,
     close_socket,
@@ -27,6 +28,7 @@ from cython.cimports.everloop.aio.transports.socket_owner import (
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.engine.failures import propagate, system_error
 from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.sys.threads import Section
 
 from everloop.aio.stdlib import FlowControlMixin, logger
 
@@ -79,6 +81,8 @@ class SocketTransport(SocketOwner):
         raise TypeError("a transport is made by create_connection() and the like")
 
     def __del__(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.fd < 0:
             return
         try:
@@ -95,10 +99,14 @@ class SocketTransport(SocketOwner):
 
     def is_reading(self) -> bool:
         """Whether data is read when it comes."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return not (self.closing or self.paused)
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.closing or self.paused:
             return
         self.paused = True
@@ -107,6 +115,8 @@ class SocketTransport(SocketOwner):
 
     def resume_reading(self) -> None:
         """Read again after `pause_reading`."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.closing or not self.paused:
             return
         self.paused = False
@@ -116,6 +126,8 @@ class SocketTransport(SocketOwner):
 
     def get_write_buffer_size(self) -> int:
         """How many bytes are kept, which the kernel has not taken."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.kept()
 
     def get_write_buffer_limits(self) -> tuple:
@@ -128,6 +140,8 @@ class SocketTransport(SocketOwner):
         The default for low is a quarter of high, for high four times low or 64 KiB.
         Raises ValueError unless high >= low >= 0.
         """
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.low_water, self.high_water = water_marks(high, low)
         self.hold_back()
 
@@ -139,6 +153,8 @@ class SocketTransport(SocketOwner):
 
     def close(self) -> None:
         """Close after what is kept has been sent; the protocol learns by connection_lost()."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         if self.closing:
             return
         self.closing = True
@@ -149,9 +165,13 @@ class SocketTransport(SocketOwner):
 
     def abort(self) -> None:
         """Close at once; what is kept is not sent."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.shut(None)
 
     def __repr__(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         info = [type(self).__name__]
         if self.fd < 0:
             info.append("closed")
@@ -169,6 +189,8 @@ class SocketTransport(SocketOwner):
 
     @property
     def _server(self):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         return self.server
 
     @property
@@ -188,13 +210,19 @@ class SocketTransport(SocketOwner):
         return self.lost
 
     def _force_close(self, error):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.shut(error)
 
     def _fatal_error(self, error, message="Fatal error on transport"):
+        section: Section
+        enter_loop_by(cython.address(section), self)
         self.fail(error, message)
 
     def _begin(self, waiter):
         """The first call to the protocol, before anything is read."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         try:
             self.protocol.connection_made(self)
         except (SystemExit, KeyboardInterrupt):
@@ -208,6 +236,8 @@ class SocketTransport(SocketOwner):
 
     def _connection_lost(self, error):
         """The last call to the protocol."""
+        section: Section
+        enter_loop_by(cython.address(section), self)
         try:
             if self.protocol is not None:
                 self.protocol.connection_lost(error)
