@@ -53,6 +53,10 @@ services: ## PostgreSQL and Redis, which apt-get installs if they are missing: a
 		>/dev/null 2>&1 || { apt-get update && \
 		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql redis-server; }
 
+# The t of 3.13t stands for free-threaded: nothing may turn the GIL on.
+test-%t:
+	tools/python $*t env PYTHON_GIL=0 $(MAKE) test
+
 test-%: ## the same on another Python, such as 3.15: tools/python gets it if it is not here
 	tools/python $* $(MAKE) test
 
@@ -67,6 +71,7 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	$(BIN)/python -m tests.reliability.differential
 	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
 	$(BIN)/python -m tests.reliability.faults_run
+	$(BIN)/python -m tests.reliability.threads_run
 	$(BIN)/python -m tests.reliability.memory_run
 	$(BIN)/python -m tests.reliability.leaks_run
 	$(BIN)/python -m tests.reliability.fuzz_run
@@ -157,8 +162,11 @@ $(STAMPS)/dev: $(STAMPS)/venv requirements/test.txt pyproject.toml
 	$(PIP) install --no-build-isolation --editable .
 	@rm -f $(STAMPS)/package && touch $@
 
+# Most of what the applications need has no build for a free-threaded Python.
 $(STAMPS)/test: $(STAMPS)/venv requirements/test.txt requirements/applications.txt
-	$(PIP) install -r requirements/test.txt -r requirements/applications.txt
+	$(PIP) install -r requirements/test.txt
+	$(BIN)/python -c 'import sys; sys.exit("t" not in getattr(sys, "abiflags", ""))' || \
+		$(PIP) install -r requirements/applications.txt
 	@touch $@
 
 $(STAMPS)/lint: $(STAMPS)/venv requirements/lint.txt requirements/test.txt

@@ -22,6 +22,9 @@ from patience import patient
 import everloop
 from everloop import EVBACKEND_EPOLL, EVBACKEND_POLL, EVBACKEND_SELECT
 
+# Most of what the applications need has no build for a free-threaded Python.
+collect_ignore = ["applications"] if "t" in getattr(sys, "abiflags", "") else []
+
 BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
 
 # A loop that runs so long in a test hangs: it is stopped, and the test has failed.
@@ -100,6 +103,12 @@ def reported(seen):
     sys.unraisablehook = lambda report: seen.append(report.exc_type.__name__)
     return seen
 """
+
+
+def pytest_report_header():
+    if collect_ignore:
+        return "applications/ is left out: what it needs has no builds for free-threaded Pythons"
+    return None
 
 
 def pytest_configure(config):
