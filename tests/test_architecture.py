@@ -26,6 +26,7 @@ MAY_IMPORT = {
         "aio/descriptors",
         "aio/mixins",
         "aio/transports",
+        "engine",
         "loop",
         "process",
         "watcher",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "aio/mixins": {"aio/stdlib", "aio/transports", "process", "watchers"},
     "aio/stdlib": set(),
     "watcher": {"engine", "queues"},
+    "default": {"engine", "loop"},
     "loop": {
         "backends",
         "engine",

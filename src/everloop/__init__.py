@@ -14,7 +14,7 @@ except ImportError as error:
     ) from error
 
 # First, as modules that need each other are imported in the order that it asks for.
-from everloop.loop import Loop, abi_version, default_loop
+from everloop.loop import Loop, abi_version
 
 # isort: split
 from everloop.backends.registry import (
@@ -24,6 +24,7 @@ from everloop.backends.registry import (
 )
 from everloop.clock import sleep, time
 from everloop.constants import *  # noqa: F403
+from everloop.default import default_loop
 from everloop.errors import Error, fatal
 from everloop.process.signals import feed_signal
 from everloop.watchers.async_ import Async

@@ -14,3 +14,11 @@ def whole(name: str, value: object) -> cython.int:
     if number != cython.cast(cython.int, number):
         raise OverflowError(f"{name} is out of range: {value!r}")
     return cython.cast(cython.int, number)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_loop_callback(callback: object) -> cython.int:
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
+    return 0

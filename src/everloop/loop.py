@@ -5,8 +5,7 @@ that ``engine``.
 """
 
 import cython
-from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop.arguments import whole
+from cython.cimports.everloop.arguments import check_loop_callback, whole
 from cython.cimports.everloop.backends.registry import new_backend
 from cython.cimports.everloop.clock import Clock, nanoseconds
 from cython.cimports.everloop.constants import (
@@ -19,7 +18,6 @@ from cython.cimports.everloop.constants import (
     EVRUN_NOWAIT,
     EVRUN_ONCE,
 )
-from cython.cimports.everloop.engine.failures import warn
 from cython.cimports.everloop.engine.flags import flags_to_use
 from cython.cimports.everloop.engine.holding import CLOSED, OPEN, UNMADE
 from cython.cimports.everloop.engine.inline import enter_loop, freshen
@@ -28,11 +26,10 @@ from cython.cimports.everloop.phases.passing import PassingLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.process.signals import check_signum
 from cython.cimports.everloop.queues.descriptors_inline import feed as feed_descriptor
-from cython.cimports.everloop.queues.entry import ACTIVE, OWN
 from cython.cimports.everloop.sys.process import getpid
 from cython.cimports.everloop.sys.python import alias_method
-from cython.cimports.everloop.sys.threads import Section, enter_section, fence
-from cython.cimports.everloop.watcher import Watcher, delete_attribute
+from cython.cimports.everloop.sys.threads import Section, fence
+from cython.cimports.everloop.watcher import delete_attribute
 from cython.cimports.everloop.watchers.internal.jumps import watch_no_longer
 from cython.cimports.everloop.watchers.io import new_io
 from cython.cimports.everloop.watchers.signal import feed_signal_watchers
@@ -300,9 +297,7 @@ class Loop(PassingLoop):
 
     def incref(self) -> None:
         """The same as `ref`."""
-        section: Section
-        enter_loop(cython.address(section), self)
-        self.references += 1
+        self.ref()
 
     def decref(self) -> None:
         """The same as `unref`."""
@@ -396,7 +391,7 @@ class Loop(PassingLoop):
         """The active watchers, in the order in which they were started. Read only."""
         section: Section
         enter_loop(cython.address(section), self)
-        return tuple([watcher for watcher in self.roster.watchers() if is_active(watcher)])
+        return tuple(self.roster.shown())
 
     # Attributes
 
@@ -485,8 +480,6 @@ class Loop(PassingLoop):
         delete_attribute(self, name)
 
     def __repr__(self):
-        section: Section
-        enter_loop(cython.address(section), self)
         if self.state != OPEN:
             return f"<{type(self).__name__} {'closed' if self.state == CLOSED else 'not made'}>"
         names = {1: "select", 2: "poll", 4: "epoll"}
@@ -500,47 +493,6 @@ class Loop(PassingLoop):
 # "async" was a name like any other when the interface was made. A __getattr__ would
 # do too, but costs CPython's fast way of calling methods.
 alias_method(Loop, "async", Loop.async_)
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
-def is_active(watcher: Watcher) -> cython.bint:
-    return watcher.flags & (ACTIVE | OWN) == ACTIVE
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def check_loop_callback(callback: object) -> cython.int:
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
-    return 0
-
-
-default_gate = object()
-the_default_loop: Loop | None = None
-
-
-@cython.embedsignature(False)
-def default_loop(*args, **kwargs) -> Loop:
-    """default_loop(flags=0, callback=None, data=None, io_interval=0.0, timeout_interval=0.0, \
-    *, debug=False)\n--\n
-    The one default loop of the process, made on the first call.
-
-    Takes the arguments of `Loop`. Later calls return the same loop, until it is
-    closed; they warn (RuntimeWarning) if arguments are given, which come too late.
-    """
-    section: Section
-    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], default_gate))
-    global the_default_loop
-    loop: Loop = the_default_loop
-    if loop is not None and loop.state == OPEN:
-        if args or kwargs:
-            warn("the default loop exists already: the arguments are ignored")
-        return loop
-    loop = Loop(*args, **kwargs)
-    loop.is_default = True
-    the_default_loop = loop
-    return loop
 
 
 def abi_version() -> tuple:

@@ -9,4 +9,5 @@ cdef class Roster:
     cdef int board(self, Entry watcher) except -1
     cdef int leave(self, Entry watcher) except -1
     cdef list watchers(self)
+    cdef list shown(self)
     cdef int verify(self) except -1

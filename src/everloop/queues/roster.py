@@ -16,7 +16,7 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.list import PyList_GET_SIZE
-from cython.cimports.everloop.queues.entry import Entry
+from cython.cimports.everloop.queues.entry import ACTIVE, OWN, Entry
 
 from everloop.errors import Error
 
@@ -74,6 +74,11 @@ class Roster:
         return [watcher for watcher in self.seats if watcher is not None]
 
     @cython.cfunc
+    def shown(self) -> list:
+        """Those of them that are active, but for the loop's own."""
+        return [watcher for watcher in self.watchers() if is_shown(watcher)]
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
     def verify(self) -> cython.int:
         place: cython.Py_ssize_t
@@ -121,3 +126,9 @@ def move_up(roster: Roster) -> cython.int:
     roster.taken = kept
     roster.empty = 0
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def is_shown(watcher: Entry) -> cython.bint:
+    return watcher.flags & (ACTIVE | OWN) == ACTIVE

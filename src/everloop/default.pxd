@@ -1,0 +1,1 @@
+cdef object default_gate  # whoever makes the default loop is in its section
