@@ -110,11 +110,11 @@ class Awaited:
 class Iteration:
     """The events of a watcher, one after the other; ends with the watcher's last one."""
 
-    __slots__ = ("_awaited", "_watcher")
+    __slots__ = ("_awaited", "_source")
 
     def __init__(self, awaited, watcher):
         self._awaited = None
-        self._watcher = watcher
+        self._source = watcher
         awaited._begin(watcher)
         awaited.holders += 1
         self._awaited = awaited
@@ -128,7 +128,7 @@ class Iteration:
             self._end()
             raise StopAsyncIteration
         try:
-            return await awaited.wait(self._watcher)
+            return await awaited.wait(self._source)
         except BaseException:
             # Tracebacks keep this iterator.
             self._end()
@@ -145,7 +145,7 @@ class Iteration:
     def _end(self):
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
-            awaited.release(self._watcher)
+            awaited.release(self._source)
 
 
 def event_of(watcher, revents):
