@@ -380,7 +380,8 @@ def test_dropped_loops_in_cycles():
             ends = unix_pair()
             loop.add_reader(ends[0], loop.stop)
             loop.ends = ends
-        del loop, timer, ends
+            # The loop last: a collection that comes by itself finds all of it or nothing.
+            del ends, timer, loop
         gc.collect()
     assert sum("unclosed event loop" in str(each.message) for each in seen) == 20
 
