@@ -74,6 +74,16 @@ def test_interrupted_while_it_begins_or_ends(loop, monkeypatch, place, name, end
     loop.run_forever()
 
 
+@pytest.fixture
+def without_collections():
+    """What other tests left behind is not collected, and traced, between two lines."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("run", ["run_forever", "start"])
 def test_trace_function_that_raises_on_any_line(loop, run):
     """As a signal handler may, or a debugger that is left: on each line and return in turn."""
