@@ -39,10 +39,11 @@ MAY_IMPORT = {
     "aio/stdlib": set(),
     "watcher": {"engine", "queues"},
     "default": {"engine", "loop"},
+    "factories": {"phases", "watchers"},
     "loop": {
         "backends",
         "engine",
-        "phases",
+        "factories",
         "process",
         "queues",
         "watcher",

@@ -1,4 +1,4 @@
-from everloop.phases.passing cimport PassingLoop
+from everloop.factories cimport FactoryLoop
 
-cdef class Loop(PassingLoop):
+cdef class Loop(FactoryLoop):
     pass

@@ -1,0 +1,4 @@
+from everloop.phases.passing cimport PassingLoop
+
+cdef class FactoryLoop(PassingLoop):
+    pass
