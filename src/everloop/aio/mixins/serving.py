@@ -7,7 +7,6 @@ import itertools
 import os
 import socket
 import sys
-import weakref
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,8 +48,8 @@ class Server(asyncio.Server):
         self._sockets = sockets
         self._service = service
         self._paths = paths
-        # A transport that is dropped is to be told of as such.
-        self._clients = weakref.WeakSet()
+        # Not the transports: one that is dropped is to be told of as such.
+        self._connected = set()
         # Futures of wait_closed(); None once closed and without connections.
         self._waiters = []
         self._serving = False
@@ -93,12 +92,12 @@ class Server(asyncio.Server):
 
     def close_clients(self):
         """Close all connections, after what is to be sent."""
-        for transport in [*self._clients]:
+        for transport in self._clients:
             transport.close()
 
     def abort_clients(self):
         """Close all connections at once."""
-        for transport in [*self._clients]:
+        for transport in self._clients:
             transport.abort()
 
     async def start_serving(self):
@@ -149,20 +148,26 @@ class Server(asyncio.Server):
             sock.listen(self._service.backlog)
             self._loop._start_serving(sock, self)
 
-    def _attach(self, transport):
+    @property
+    def _clients(self):
+        # By asyncio's name; a connection that is lost already has no transport here.
+        transports = map(self._loop._transport_references.get, self._connected)
+        return [transport for known in transports if known and (transport := known())]
+
+    def _attach(self, fd):
         """There is a connection more. Raises RuntimeError if the server has been closed."""
         if self._sockets is None:
             raise RuntimeError("the server has been closed")
-        self._clients.add(transport)
+        self._connected.add(fd)
 
-    def _detach(self, transport):
+    def _detach(self, fd):
         """There is a connection less."""
-        self._clients.discard(transport)
+        self._connected.discard(fd)
         if self._sockets is None:
             self._tell_closed()
 
     def _tell_closed(self):
-        if self._clients or self._waiters is None:
+        if self._connected or self._waiters is None:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters:

@@ -2,7 +2,8 @@
 
 Invariants: fd is open exactly as long as it is not -1, and whoever sets it to -1 has
 closed it or given it away; the socket object is made when somebody asks for it, and
-closes the descriptor then; a server counts the transport until it is detached, once.
+closes the descriptor then; a server knows the transport by its descriptor, from own() until it
+is detached, which comes before the descriptor is closed and its number somebody else's.
 """
 
 import socket
@@ -77,7 +78,7 @@ class SocketOwner(ProtocolCalls):
     def own(self, loop: Carrying, fd: cython.int, family: cython.int, server: object) -> cython.int:
         """Take over a descriptor that is open."""
         if server is not None:
-            server._attach(self)
+            server._attach(fd)
             self.server = server
         self.family = family
         self.fd = fd
@@ -142,5 +143,5 @@ def detach(self: SocketOwner) -> cython.int:
     server: object = self.server
     self.server = None
     if server is not None:
-        server._detach(self)
+        server._detach(self.fd)
     return 0

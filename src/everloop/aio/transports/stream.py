@@ -37,9 +37,10 @@ class StreamTransport(StreamReading):
         """Forget the descriptor, which somebody else closes."""
         if self.sock is not None:
             self.sock.detach()
+        detach(self)
         self.loop.transports.pop(self.fd, None)
         self.fd = -1
-        return detach(self)
+        return 0
 
 
 alias_method(StreamTransport, "__class__", property(lambda self: StreamFace))

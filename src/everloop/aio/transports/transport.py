@@ -92,8 +92,8 @@ class SocketTransport(SocketOwner):
                 )
         finally:
             self.stop_watching()
-            close_socket(self)
             detach(self)
+            close_socket(self)
 
     # Reading
 
@@ -243,13 +243,13 @@ class SocketTransport(SocketOwner):
                 self.protocol.connection_lost(error)
         finally:
             self.stop_watching()
+            detach(self)
             close_socket(self)
             self.protocol = None
             self.tls = None
             self.reader = None
             self.writer = None
             self.drop()
-            detach(self)
             self.finish()
 
     # Steps
@@ -341,8 +341,8 @@ class SocketTransport(SocketOwner):
         self.stop_watching()
         if self.loop.state != OPEN:
             # Nobody will be called any more.
-            close_socket(self)
-            return detach(self)
+            detach(self)
+            return close_socket(self)
         self.loop.transports.pop(self.fd, None)
         # In a copy: the context itself may be entered further up, by a loop within.
         self.loop.soon(self._connection_lost, (error,), self.context.copy())
