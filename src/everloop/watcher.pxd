@@ -1,6 +1,9 @@
 from everloop.engine.calling cimport CallingLoop
 from everloop.queues.entry cimport Entry
 
+cdef class StandIn:
+    pass
+
 cdef class Watcher(Entry):
     cdef object __weakref__
     cdef readonly CallingLoop loop  # None until __init__ has succeeded

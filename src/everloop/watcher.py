@@ -25,6 +25,14 @@ from everloop.errors import Error
 
 
 @cython.cclass
+class StandIn:
+    """The base of what is called for a watcher that was made without a callback.
+
+    Coroutines wait by it. Nothing else tells it from any other callback.
+    """
+
+
+@cython.cclass
 class Watcher(Entry):
     """What the watchers of every kind share; not to be made itself.
 
@@ -247,7 +255,7 @@ def adopt(
 @cython.cfunc
 def awaited(self: Watcher) -> object:
     """What coroutines wait by: the callback of a watcher that was made without one."""
-    if not hasattr(self._callback, "wait"):
+    if not isinstance(self._callback, StandIn):
         raise TypeError(f"{self!r} can't be awaited: make it without a callback, in an EventLoop")
     return self._callback
 

@@ -67,6 +67,28 @@ def test_with_a_callback(loop, run):
     run(main())
 
 
+def test_with_a_callback_that_looks_like_a_stand_in(loop, run):
+    """What a callback has for attributes does not matter: an Event has wait(), too."""
+
+    class Waits:
+        def __call__(self, watcher, revents):
+            pass
+
+        async def wait(self, watcher):
+            raise AssertionError("not meant")
+
+        iterate = enter = leave = wait
+
+    timer = loop.timer(0, 0, Waits())
+
+    async def main():
+        for wait in (timer.__await__, timer.__aiter__, timer.__aenter__, timer.__aexit__):
+            with pytest.raises(TypeError, match="without a callback"):
+                wait()
+
+    run(main())
+
+
 def test_in_another_loop(loop, run):
     async def main():
         with everloop.EventLoop() as other:

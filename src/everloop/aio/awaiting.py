@@ -12,6 +12,7 @@ happens while nobody waits is in ``missed``, merged, unless nobody is interested
 import asyncio
 from typing import NamedTuple
 
+from everloop.watcher import StandIn
 from everloop.watchers.check import Check
 from everloop.watchers.child import Child
 from everloop.watchers.idle import Idle
@@ -31,7 +32,7 @@ class Change(NamedTuple):
     current: object
 
 
-class Awaited:
+class Awaited(StandIn):
     """The callback of a watcher that coroutines wait for."""
 
     __slots__ = ("ended", "holders", "missed", "waiting")

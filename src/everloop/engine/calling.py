@@ -189,7 +189,7 @@ class CallingLoop(WaitingLoop):
 
     @cython.cfunc
     def stand_in(self) -> object:
-        """What is called for a watcher that was made without a callback; None: it can't be."""
+        """The StandIn for a watcher that was made without a callback; None: it can't be."""
         return None
 
     # What needs to know a kind of watcher, or a phase
