@@ -38,8 +38,9 @@ import faulthandler
 faulthandler.dump_traceback_later(PROGRAM_HANGS_AFTER, exit=True)
 
 import everloop as ev
-from everloop import *
-from everloop import Error, Loop, Io, Timer, Idle, Prepare, Check, Async, fatal
+from everloop.constants import *
+from everloop import Async, Check, Child, Embed, Fork, Idle, Io, Periodic, Prepare, Scheduler
+from everloop import Error, Loop, Signal, Stat, Timer, default_loop, fatal, feed_signal
 import contextlib, gc, os, resource, signal, socket, sys, threading, time, weakref
 # A shell's background job is told to ignore SIGINT, and tells its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -182,7 +183,7 @@ def loop(new_loop):
 @pytest.fixture
 def clock(loop):
     """A clock of the loop's that moves only when it is told to."""
-    loop.clock = everloop.clock.ManualClock()
+    loop.clock = everloop.ManualClock()
     return loop.clock
 
 

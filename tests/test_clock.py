@@ -8,8 +8,7 @@ import time
 import pytest
 
 import everloop
-from everloop import EV_READ, EVRUN_NOWAIT, EVRUN_ONCE
-from everloop.clock import Clock, ManualClock
+from everloop import EV_READ, EVRUN_NOWAIT, EVRUN_ONCE, Clock, ManualClock
 
 
 def noop(watcher, revents):

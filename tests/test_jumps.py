@@ -102,11 +102,11 @@ def test_another_clock_closes_it(loop, opened):
     dates(loop)[0].start()
     loop.start(EVRUN_NOWAIT)
     assert opened() == 1
-    loop.clock = everloop.clock.ManualClock()
+    loop.clock = everloop.ManualClock()
     assert opened() == 0
     loop.verify()
     loop.start(EVRUN_NOWAIT)
-    loop.clock = everloop.clock.Clock()
+    loop.clock = everloop.Clock()
     loop.start(EVRUN_NOWAIT)
     assert opened() == 1
 

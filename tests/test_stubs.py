@@ -156,13 +156,14 @@ MAKERS: dict[str, Callable[[everloop.Loop], object]] = {
     "Idle": lambda loop: loop.idle(ignore),
     "Io": lambda loop: loop.io(0, everloop.EV_READ, ignore),
     "Loop": lambda loop: loop,
-    "ManualClock": lambda loop: everloop.clock.ManualClock(),
+    "ManualClock": lambda loop: everloop.ManualClock(),
     "Periodic": lambda loop: loop.periodic(0.0, 1.0, ignore),
     "Prepare": lambda loop: loop.prepare(ignore),
     "Scheduler": lambda loop: loop.scheduler(lambda watcher, now: now + 1.0, ignore),
     "Signal": lambda loop: loop.signal(10, ignore),
     "Stat": lambda loop: loop.stat("/", 0.0, ignore),
     "Timer": lambda loop: loop.timer(1.0, 1.0, ignore),
+    "Watcher": lambda loop: loop.idle(ignore),
 }
 
 

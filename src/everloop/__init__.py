@@ -22,11 +22,12 @@ from everloop.backends.registry import (
     recommended_backends,
     supported_backends,
 )
-from everloop.clock import sleep, time
+from everloop.clock import Clock, ManualClock, sleep, time
 from everloop.constants import *  # noqa: F403
 from everloop.default import default_loop
 from everloop.errors import Error, fatal
 from everloop.process.signals import feed_signal
+from everloop.watcher import Watcher
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
 from everloop.watchers.child import Child
@@ -46,6 +47,41 @@ __version__ = "0.1.0"
 # Of the asyncio face, which programs that use watchers alone need not load.
 _ASYNCIO_FACE = ("EventLoop", "install", "new_event_loop", "run")
 
+__all__ = [  # noqa: F405
+    "Async",
+    "Check",
+    "Child",
+    "Clock",
+    "Embed",
+    "Error",
+    "EventLoop",
+    "Fork",
+    "Idle",
+    "Io",
+    "Loop",
+    "ManualClock",
+    "Periodic",
+    "Prepare",
+    "Scheduler",
+    "Signal",
+    "Stat",
+    "Timer",
+    "Watcher",
+    "abi_version",
+    "default_loop",
+    "embeddable_backends",
+    "fatal",
+    "feed_signal",
+    "install",
+    "new_event_loop",
+    "recommended_backends",
+    "run",
+    "sleep",
+    "supported_backends",
+    "time",
+    *(name for name in globals() if name.startswith("EV")),
+]
+
 
 def __getattr__(name):
     if name not in _ASYNCIO_FACE:
@@ -58,4 +94,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_ASYNCIO_FACE})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -6,7 +6,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 from _typeshed import FileDescriptorLike, StrOrBytesPath
 
-from everloop.clock import Clock
+from everloop.clock import Clock as Clock
+from everloop.clock import ManualClock as ManualClock
 from everloop.clock import sleep as sleep
 from everloop.clock import time as time
 from everloop.constants import *
@@ -20,6 +21,83 @@ _Callback: TypeAlias = Callable[[_W, int], object]
 # Called with the watcher and the time now; returns the time to fire at.
 _Reschedule: TypeAlias = Callable[[_W, float], float]
 
+__all__ = [
+    "EVBACKEND_ALL",
+    "EVBACKEND_DEVPOLL",
+    "EVBACKEND_EPOLL",
+    "EVBACKEND_IOURING",
+    "EVBACKEND_KQUEUE",
+    "EVBACKEND_LINUXAIO",
+    "EVBACKEND_MASK",
+    "EVBACKEND_POLL",
+    "EVBACKEND_PORT",
+    "EVBACKEND_SELECT",
+    "EVBREAK_ALL",
+    "EVBREAK_CANCEL",
+    "EVBREAK_ONE",
+    "EVFLAG_AUTO",
+    "EVFLAG_FORKCHECK",
+    "EVFLAG_NOENV",
+    "EVFLAG_NOINOTIFY",
+    "EVFLAG_NOSIGMASK",
+    "EVFLAG_NOTIMERFD",
+    "EVFLAG_SIGNALFD",
+    "EVRUN_NOWAIT",
+    "EVRUN_ONCE",
+    "EV_ASYNC",
+    "EV_CHECK",
+    "EV_CHILD",
+    "EV_CLEANUP",
+    "EV_CUSTOM",
+    "EV_EMBED",
+    "EV_ERROR",
+    "EV_FORK",
+    "EV_IDLE",
+    "EV_IO",
+    "EV_MAXPRI",
+    "EV_MINPRI",
+    "EV_NONE",
+    "EV_PERIODIC",
+    "EV_PREPARE",
+    "EV_READ",
+    "EV_SIGNAL",
+    "EV_STAT",
+    "EV_TIMEOUT",
+    "EV_TIMER",
+    "EV_UNDEF",
+    "EV_WRITE",
+    "Async",
+    "Check",
+    "Child",
+    "Clock",
+    "Embed",
+    "Error",
+    "EventLoop",
+    "Fork",
+    "Idle",
+    "Io",
+    "Loop",
+    "ManualClock",
+    "Periodic",
+    "Prepare",
+    "Scheduler",
+    "Signal",
+    "Stat",
+    "Timer",
+    "Watcher",
+    "abi_version",
+    "default_loop",
+    "embeddable_backends",
+    "fatal",
+    "feed_signal",
+    "install",
+    "new_event_loop",
+    "recommended_backends",
+    "run",
+    "sleep",
+    "supported_backends",
+    "time",
+]
 __version__: str
 
 class Error(Exception): ...
@@ -71,7 +149,7 @@ class Loop:
     @property
     def pending(self) -> int: ...
     @property
-    def watchers(self) -> tuple[_Watcher, ...]: ...
+    def watchers(self) -> tuple[Watcher, ...]: ...
     def start(self, flags: int = 0) -> bool: ...
     def stop(self, how: int = EVBREAK_ONE) -> None: ...
     def invoke(self) -> None: ...
@@ -173,7 +251,7 @@ class Loop:
         self, callback: _Callback[Async] | None = None, data: Any = None, priority: int = 0
     ) -> Async: ...
 
-class _Watcher:
+class Watcher:
     data: Any
     priority: int
     callback: _Callback[Self]
@@ -208,7 +286,7 @@ class _Watcher:
         /,
     ) -> None: ...
 
-class Io(_Watcher):
+class Io(Watcher):
     def __init__(
         self,
         fd: FileDescriptorLike,
@@ -224,7 +302,7 @@ class Io(_Watcher):
     def events(self) -> int: ...
     def set(self, fd: FileDescriptorLike, events: int) -> None: ...
 
-class Timer(_Watcher):
+class Timer(Watcher):
     repeat: float
     def __init__(
         self,
@@ -240,7 +318,7 @@ class Timer(_Watcher):
     def set(self, after: float, repeat: float) -> None: ...
     def reset(self) -> None: ...
 
-class Periodic(_Watcher):
+class Periodic(Watcher):
     offset: float
     interval: float
     def __init__(
@@ -257,7 +335,7 @@ class Periodic(_Watcher):
     def set(self, offset: float, interval: float) -> None: ...
     def reset(self) -> None: ...
 
-class Scheduler(_Watcher):
+class Scheduler(Watcher):
     reschedule: _Reschedule[Self]
     def __init__(
         self,
@@ -271,7 +349,7 @@ class Scheduler(_Watcher):
     def at(self) -> float: ...
     def reset(self) -> None: ...
 
-class Signal(_Watcher):
+class Signal(Watcher):
     def __init__(
         self,
         signum: int,
@@ -284,7 +362,7 @@ class Signal(_Watcher):
     def signum(self) -> int: ...
     def set(self, signum: int) -> None: ...
 
-class Child(_Watcher):
+class Child(Watcher):
     rpid: int
     rstatus: int
     def __init__(
@@ -302,7 +380,7 @@ class Child(_Watcher):
     def returncode(self) -> int | None: ...
     def set(self, pid: int, trace: bool) -> None: ...
 
-class Stat(_Watcher):
+class Stat(Watcher):
     def __init__(
         self,
         path: StrOrBytesPath,
@@ -323,11 +401,11 @@ class Stat(_Watcher):
     def set(self, path: StrOrBytesPath, interval: float) -> None: ...
     def stat(self) -> None: ...
 
-class Idle(_Watcher): ...
-class Prepare(_Watcher): ...
-class Check(_Watcher): ...
+class Idle(Watcher): ...
+class Prepare(Watcher): ...
+class Check(Watcher): ...
 
-class Embed(_Watcher):
+class Embed(Watcher):
     callback: _Callback[Self] | None  # type: ignore[assignment]
     def __init__(
         self,
@@ -342,9 +420,9 @@ class Embed(_Watcher):
     def set(self, other: Loop) -> None: ...
     def sweep(self) -> None: ...
 
-class Fork(_Watcher): ...
+class Fork(Watcher): ...
 
-class Async(_Watcher):
+class Async(Watcher):
     @property
     def sent(self) -> bool: ...
     def send(self) -> None: ...

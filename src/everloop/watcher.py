@@ -34,7 +34,8 @@ class StandIn:
 
 @cython.cclass
 class Watcher(Entry):
-    """What the watchers of every kind share; not to be made itself.
+    """Watcher(loop, callback=None, data=None, priority=0)\n--\n
+    What the watchers of every kind share; not to be made itself.
 
     A watcher belongs to one loop. It is active between `start` and `stop`; while
     it is, the loop keeps it alive and calls ``callback(watcher, revents)`` when

@@ -155,7 +155,7 @@ def test_install(run_program):
 
 
 def test_programs_of_watchers_do_not_load_asyncio(run_program):
-    """Neither by the import, nor by one with a star, nor by asking for the names."""
+    """Neither by the import nor by asking for the names."""
     run_program(
         """
         names = dir(ev)

@@ -215,7 +215,7 @@ class Cron(cron.Cron):
         super().on_time(watcher, revents)
 
 with everloop.default_loop() as loop:
-    loop.clock = everloop.clock.ManualClock(wall=start.timestamp())
+    loop.clock = everloop.ManualClock(wall=start.timestamp())
     jobs = Cron(loop, cron.read_crontab([line]))
     jobs.start()
     loop.timer(86400.0 * days, 0.0, lambda watcher, revents: jobs.end()).start()

@@ -45,7 +45,7 @@ class Program:
     def __init__(self, seed, backend):
         self.random = random.Random(seed)
         self.loop = everloop.Loop(BACKENDS[backend])
-        self.loop.clock = everloop.clock.ManualClock()
+        self.loop.clock = everloop.ManualClock()
         self.loop.update()
         self.model = Model(1000 * NANO, self.ready)
         self.watchers, self.sockets, self.done = [], [], []

@@ -413,7 +413,7 @@ def test_stopping_others_that_are_due_too(loop, clock, seen):
 @pytest.mark.parametrize("later", [False, True])
 def test_closing_the_loop(new_loop, seen, later):
     loop = new_loop()
-    loop.clock = clock = everloop.clock.ManualClock()
+    loop.clock = clock = everloop.ManualClock()
 
     def reschedule(watcher, now):
         if later and now < NOW + 1:
