@@ -26,6 +26,7 @@ PLAIN_PYTHON = {
     "signal_handling",
     "stdlib",
     "subprocesses",
+    "unusable",
 }
 
 DIRECTIVES = {

@@ -52,7 +52,7 @@ MAY_IMPORT = {
     },
 }
 # Known to everybody; they know the system's interfaces, and each other.
-LEAVES = {"arguments", "clock", "constants", "errors"}
+LEAVES = {"arguments", "clock", "constants", "errors", "unusable"}
 # A room of its own inside a folder: the standard library's private names.
 ALONE = {"aio/stdlib"}
 # What is to be seen from the outside puts together whatever there is.

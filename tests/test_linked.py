@@ -4,16 +4,12 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
-import os
 import pathlib
 import pickle
 import pkgutil
-import shutil
-import subprocess
 import sys
 
 import pytest
-from patience import patient
 
 import everloop
 import everloop.aio
@@ -170,24 +166,3 @@ def test_a_shared_object_makes_no_module_of_another_name():
     assert importlib.util.find_spec("everloop.nowhere") is None
     with pytest.raises(ModuleNotFoundError, match=r"everloop\.nowhere"):
         importlib.import_module("everloop.nowhere")
-
-
-@pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize("damage", [os.unlink, lambda path: path.write_bytes(b"no ELF")])
-def test_a_shared_object_that_is_missing_or_broken(face, damage, tmp_path):
-    shutil.copytree(PACKAGE, tmp_path / "everloop")
-    damage(tmp_path / pathlib.Path(FACES[face].__file__).relative_to(PACKAGE.parent))
-    result = subprocess.run(
-        [sys.executable, "-c", "import everloop; everloop.EventLoop"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=patient(60),
-    )
-    *_, last = result.stderr.splitlines()
-    if face == "everloop":
-        assert last.startswith(
-            "ImportError: everloop's compiled modules are missing or broken: build them with "
-            "'pip install .' in the source tree ("
-        )
-    assert f"No module named '{face}._compiled'" in last or "_compiled.cpython" in last

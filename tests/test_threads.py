@@ -420,25 +420,3 @@ def test_one_loop_gets_a_signal_that_many_ask_for(in_thread):
             watcher.stop()
     for loop in loops:
         loop.close()
-
-
-def test_sub_interpreters_are_told_why():
-    interpreters = pytest.importorskip("_interpreters", exc_type=ImportError)
-    program = """
-import sys
-try:
-    import everloop
-except ImportError as error:
-    print(error)
-"""
-    code = f"""
-import _interpreters
-id = _interpreters.create("isolated")
-_interpreters.exec(id, {program!r})
-_interpreters.destroy(id)
-"""
-    assert interpreters
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "sub-interpreter" in done.stdout
-    assert "pip install" not in done.stdout

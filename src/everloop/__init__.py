@@ -2,19 +2,15 @@
 
 try:
     import everloop._compiled as _compiled
-except ImportError as error:
-    if "interpreter" in str(error):
-        raise ImportError(
-            "everloop can be used in one interpreter of a process only, and not in a "
-            f"sub-interpreter with a GIL of its own ({error})"
-        ) from error
-    raise ImportError(
-        "everloop's compiled modules are missing or broken: build them with 'pip install .' "
-        f"in the source tree ({error})"
-    ) from error
 
-# First, as modules that need each other are imported in the order that it asks for.
-from everloop.loop import Loop, abi_version
+    # First, as modules that need each other are imported in the order that it asks for.
+    from everloop.loop import Loop, abi_version
+except ImportError as error:
+    from everloop.unusable import explained, is_about_interpreters
+
+    if "_compiled" in globals() and not is_about_interpreters(error):
+        raise
+    raise explained(error, __file__) from error
 
 # isort: split
 from everloop.backends.registry import (

@@ -171,6 +171,32 @@ def test_programs_of_watchers_do_not_load_asyncio(run_program):
 # Running
 
 
+@pytest.mark.parametrize("face", [asyncio.run, everloop.run])
+def test_run_in_a_running_loop(face, recwarn):
+    async def inner():
+        pass
+
+    async def outer():
+        with pytest.raises(RuntimeError) as caught:
+            everloop.run(inner())
+        assert caught.value.__context__ is None
+        return str(caught.value)
+
+    assert face(outer()) == "everloop.run() cannot be called from a running event loop"
+    gc.collect()
+    assert not recwarn.list
+
+
+def test_run_of_what_is_no_coroutine():
+    async def outer():
+        with pytest.raises(RuntimeError, match="running event loop"):
+            everloop.run(None)
+
+    everloop.run(outer())
+    with pytest.raises((TypeError, ValueError)):
+        everloop.run(None)
+
+
 def test_nested_runs(loop, run):
     async def main():
         coroutine = asyncio.sleep(0)

@@ -6,7 +6,12 @@ transports/. Nothing below aio/ knows of it; the standard library's private name
 in stdlib.py and nowhere else.
 """
 
-import everloop.aio._compiled as _compiled
+try:
+    import everloop.aio._compiled as _compiled
+except ImportError as error:
+    from everloop.unusable import explained
+
+    raise explained(error, __file__) from error
 
 # First, as modules that need each other are imported in the order that it asks for.
 from everloop.aio import core

@@ -236,9 +236,23 @@ def run(main, *, debug=None):
 
     As asyncio.run() does, with which it shares everything but the loop.
     debug: whether the loop is in asyncio's debug mode; None leaves it as it is.
+
+    Raises RuntimeError in a thread where a loop runs already: `await` there instead.
     """
+    if in_running_loop():
+        if asyncio.iscoroutine(main):
+            main.close()  # it would complain that it was never awaited
+        raise RuntimeError("everloop.run() cannot be called from a running event loop")
     with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
         return runner.run(main)
+
+
+def in_running_loop():
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def install() -> None:
