@@ -166,6 +166,42 @@ def test_fed_and_cleared_from_another_thread(running):
     assert fed.wait(patient(30))
 
 
+def test_fed_while_other_threads_hold_it(running, in_thread):
+    """What is fed, and not active, is dropped only if really nobody has it any more."""
+    called = threading.Semaphore(0)
+    held = [running.timer(1000, 0, lambda w, e: called.release())]
+    over = threading.Event()
+
+    def hold():
+        while not over.is_set():
+            mine = held[0]
+            yours = [mine] * 3
+            del mine, yours
+
+    holders = [in_thread(hold) for _ in range(3)]
+    for _ in range(500):
+        held[0].feed(EV_CUSTOM)
+        assert called.acquire(timeout=patient(30))
+    over.set()
+    for end in holders:
+        end()
+
+
+def test_a_fed_watcher_that_another_thread_has_made_and_holds(running, in_thread):
+    called, over = threading.Event(), threading.Event()
+
+    def make_and_hold():
+        watcher = running.timer(1000, 0, lambda w, e: called.set())
+        watcher.feed(EV_CUSTOM)
+        assert over.wait(patient(30))
+        return watcher.pending
+
+    end = in_thread(make_and_hold)
+    assert called.wait(patient(30))
+    over.set()
+    assert end() is False
+
+
 def test_each_send_is_followed_by_a_call(running):
     called = threading.Semaphore(0)
     watcher = running.async_(lambda w, e: called.release())

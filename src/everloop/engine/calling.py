@@ -24,12 +24,11 @@ from cython.cimports.everloop.sys.python import (
     Py_DECREF,
     Py_EnterRecursiveCall,
     Py_LeaveRecursiveCall,
-    Py_REFCNT,
     call_vector,
     nest_in_thread,
     unnest_in_thread,
 )
-from cython.cimports.everloop.sys.threads import exchange, fence
+from cython.cimports.everloop.sys.threads import exchange, fence, referenced_once
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -112,13 +111,13 @@ class CallingLoop(WaitingLoop):
         """Own a watcher no longer that is inactive and was pending.
 
         Returns 1 if nobody else is interested in it: it was only fed, and the last
-        references were the roster's and the caller's.
+        references were the roster's and the caller's. Without the GIL that is not known of
+        a watcher that another thread has made: it is called.
         """
         fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
         cython.cast(Watcher, watcher).flags &= OWN
         self.roster.leave(cython.cast(Watcher, watcher))
-        # Should threads pass it on just now, the count may be wrong: that is harmless here.
-        return fed and Py_REFCNT(watcher) == 1
+        return fed and referenced_once(watcher)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

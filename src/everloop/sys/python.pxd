@@ -15,7 +15,6 @@ cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
     int Py_EnterRecursiveCall(const char* where) except -1
     void Py_LeaveRecursiveCall()
-    Py_ssize_t Py_REFCNT(PyObject* obj)  # without the GIL not exact: see threads.pxd
     void Py_INCREF(PyObject* obj)
     void Py_DECREF(PyObject* obj)
 

@@ -72,6 +72,20 @@ cdef extern from *:
             && __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE) == 0;
     }
 
+    /* The count is exact, flags in its lower bits aside, for the thread that owns the object,
+       and for all once it has been merged into the shared one; while another thread owns it
+       the two parts can't be read at once. A weak reference does not count, which rules out
+       PyUnstable_Object_IsUniquelyReferenced(). */
+    static inline int everloop_referenced_once(PyObject *object)
+    {
+        uintptr_t owner = __atomic_load_n(&object->ob_tid, __ATOMIC_ACQUIRE);
+        Py_ssize_t shared;
+        if (owner != 0 && owner != _Py_ThreadId())
+            return 0;
+        shared = __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE) >> _Py_REF_SHARED_SHIFT;
+        return shared + __atomic_load_n(&object->ob_ref_local, __ATOMIC_RELAXED) == 1;
+    }
+
     #define EVERLOOP_FREE_THREADED 1
 
     typedef PyMutex everloop_lock;
@@ -90,6 +104,7 @@ cdef extern from *:
     #define everloop_wanted(object) 0
     #define everloop_let_in() ((void)0)
     #define everloop_owned_alone(object) (Py_REFCNT(object) == 1)
+    #define everloop_referenced_once(object) (Py_REFCNT(object) == 1)
 
     #define EVERLOOP_FREE_THREADED 0
 
@@ -119,8 +134,13 @@ cdef extern from *:
     bint section_wanted "everloop_wanted"(PyObject* object) noexcept
     void let_others_in "everloop_let_in"() noexcept
 
-    # Whether the one reference that the caller has is the only one there is.
+    # Whether the one reference that the caller has is the only one there is, and this thread
+    # the only one that can make more, weak ones included.
     bint owned_alone "everloop_owned_alone"(PyObject* object) noexcept
+
+    # The same but for weak references; without the GIL never if another thread has made the
+    # object and is still there.
+    bint referenced_once "everloop_referenced_once"(PyObject* object) noexcept
 
     # For a few instructions that call nothing. To wait for it may give up sections.
     ctypedef struct Lock "everloop_lock":
