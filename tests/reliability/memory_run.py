@@ -71,7 +71,7 @@ def operations():
         "event loop": "EventLoop()",
         "select": "Loop(EVBACKEND_SELECT)",
         "poll": "Loop(EVBACKEND_POLL)",
-        "feed_fd_event": "loop.feed_fd_event(here, 1)",
+        "feed_fd_event": "loop.feed_fd_event(here.fileno(), 1)",
         "feed_signal_event": "loop.feed_signal_event(10)",
         "watchers": "loop.watchers",
     }.items():
@@ -127,11 +127,12 @@ def operations():
 
 
 SETTING = """
-import asyncio, contextlib, contextvars, gc, os, signal, socket, sys, warnings
+import asyncio, contextlib, contextvars, gc, os, signal, socket, sys, warnings, weakref
 import _testcapi
 import everloop
 from everloop import *
 from everloop import EventLoop
+from everloop.aio.mixins.pipes import WritePipe
 import logging
 logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
 warnings.simplefilter("ignore")
@@ -187,7 +188,6 @@ def piped():
     left.append(open(r, "rb", 0))
     kept = open(w, "wb", 0)
     left.append(kept)
-    from everloop.aio.pipes import WritePipe
     return WritePipe(aio, kept, asyncio.Protocol())
 
 
@@ -237,8 +237,10 @@ if pid == 0:
     while True:
         signal.pause()
 whole = 0
-# CPython 3.11 crashes without memory for the first context of a thread.
+# CPython 3.11 crashes without memory for the first context of a thread, and for an iterator of
+# a dict's items, which asyncio's constructor makes here.
 contextvars.copy_context()
+weakref.WeakValueDictionary.update = noop
 for n in range(0, MOST, EVERY):
     os.write(1, b"%d " % n)
     loops, left, tasks = [], [], []
