@@ -249,6 +249,35 @@ def test_descriptors_are_served_in_the_order_of_the_kernel(count):
     assert_same(order_of_descriptors, count)
 
 
+async def order_of_busy_descriptors():
+    """All are ready for a while, but for one that comes back: it is the last one then."""
+    loop = asyncio.get_running_loop()
+    seen = []
+    pairs = [socket.socketpair() for _ in range(3)]
+    for number, (one, other) in enumerate(pairs):
+        loop.add_reader(one, seen.append, number)
+        other.send(b"x")
+    for _ in range(6):
+        await asyncio.sleep(0)
+    pairs[0][0].recv(1)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    pairs[0][1].send(b"x")
+    await asyncio.sleep(0)
+    del seen[:]
+    await asyncio.sleep(0)
+    first = seen[:3]
+    for one, other in pairs:
+        loop.remove_reader(one)
+        one.close()
+        other.close()
+    return first
+
+
+def test_busy_descriptors_are_served_in_the_order_of_the_kernel():
+    assert_same(order_of_busy_descriptors)
+
+
 async def order_in_a_turn():
     """Calls, descriptors and timers that are all ready."""
     loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ import random
 import resource
 import socket
 import tempfile
+import threading
 import time
 
 import pytest
@@ -607,6 +608,79 @@ def test_closed_while_another_descriptor_is_always_ready(loop, pipe, seen):
     assert refused(loop, 0).errno == errno.EBADF
     assert refused(loop, 0).errno == errno.EBADF
     assert loop.watchers == (limit,)
+
+
+def test_the_only_one_closed_while_always_ready(loop, pipe, seen):
+    r, w = pipe()
+    os.write(w, b"x")
+    limit = loop.timer(20.0, 0.0, lambda w, e: loop.stop())
+    watcher = loop.io(r, EV_READ, seen)
+    for each in (watcher, limit):
+        each.start()
+    passes(loop, 10)
+    assert len(seen.take()) == 10
+    os.close(r)
+    assert refused(loop, 0).errno == errno.EBADF
+    assert not watcher.active
+    os.close(w)
+
+
+def test_number_of_the_only_one_reused_while_always_ready(loop, pipe, seen):
+    r, w = pipe()
+    quiet, other = pipe()
+    os.write(w, b"x")
+    watcher = loop.io(r, EV_READ, seen)
+    watcher.start()
+    passes(loop, 10)
+    seen.clear()
+    os.dup2(quiet, r)
+    passes(loop, 10)
+    assert seen.take() == []
+    os.write(other, b"x")
+    limit = loop.timer(20.0, 0.0, lambda w, e: loop.stop())
+    watcher.callback = lambda w, e: (w.stop(), loop.stop())
+    limit.start()
+    loop.start()
+    assert limit.active
+    os.close(r)
+
+
+@pytest.mark.parametrize("ready", [1, 2, 3, 16, 17])
+def test_some_that_are_always_ready(loop, pipe, seen, ready):
+    """All are told of in each pass, whether the number of those that are ready grows or falls."""
+    pipes = [pipe() for _ in range(ready)]
+    for r, w in pipes:
+        os.write(w, b"x")
+        loop.io(r, EV_READ, seen).start()
+    for taken in range(ready):
+        for _ in range(4):
+            passes(loop, 1)
+            assert {watcher.fd for watcher, _ in seen.take()} == {r for r, _ in pipes[taken:]}
+        os.read(pipes[taken][0], 1)
+    passes(loop)
+    assert seen.take() == []
+    for _, w in pipes:
+        os.write(w, b"x")
+        passes(loop, 1)
+    seen.clear()
+    passes(loop, 1)
+    assert {watcher.fd for watcher, _ in seen.take()} == {r for r, _ in pipes}
+
+
+def test_threads_are_heard_while_one_is_always_ready(loop, pipe):
+    r, w = pipe()
+    os.write(w, b"x")
+    calls = itertools.count()
+    started = threading.Event()
+    watcher = loop.io(r, EV_READ, lambda w, e: next(calls) == 100 and started.set())
+    sent = loop.async_(lambda w, e: loop.stop())
+    for each in (watcher, sent):
+        each.start()
+    thread = threading.Thread(target=lambda: started.wait(20) and sent.send())
+    thread.start()
+    loop.start()
+    thread.join()
+    assert started.is_set()
 
 
 def test_closed_while_a_short_timer_repeats(loop, pipe, seen):

@@ -133,6 +133,7 @@ class Core(Carrying):
         """Whatever the loop can't run without: not when there may be none left."""
         section: Section
         enter_loop(cython.address(section), self)
+        self.kernel.in_order = True
         try:
             self.open_waker()
         except BaseException:

@@ -59,6 +59,12 @@ class Backend:
         raise NotImplementedError
 
     @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def peek(self) -> cython.int:
+        """As poll(0, True), but a wake-up may go untold until the next poll."""
+        return self.poll(0, True)
+
+    @cython.cfunc
     @cython.exceptval(check=False)
     def audit(self) -> cython.int:
         """Look for descriptors that were closed or reopened while being watched.

@@ -2,11 +2,13 @@ from libc.stdint cimport uint32_t
 from everloop.backends.backend cimport Backend
 from everloop.clock cimport nanoseconds
 from everloop.sys.epoll cimport epoll_event
+from everloop.sys.poll cimport pollfd
 
 cdef enum:
     ALWAYS_READY = 0x80
     FIRST_CAPACITY = 64
     LARGEST_CAPACITY = 65536
+    FEW = 16  # descriptors that poll(2) is asked about instead
 
 cdef class EpollBackend(Backend):
     # Descriptor.token: counts the file's registrations, to know stale events.
@@ -15,11 +17,14 @@ cdef class EpollBackend(Backend):
     cdef int capacity
     cdef list always_ready      # descriptors that epoll refuses, such as regular files
     cdef bint whole_milliseconds  # this kernel lacks epoll_pwait2
+    cdef pollfd few[FEW]        # all that is watched, if few_count is not 0
+    cdef int few_count
 
     cdef int register(self, int fd, int events) noexcept
     cdef int control(self, int operation, int fd, int events, uint32_t token) noexcept
     cdef int wait(self, nanoseconds timeout) noexcept nogil
     cdef int report_event(self, epoll_event* event) except -1
+    cdef void find_few(self, int ready) noexcept
     cdef int offer_always_ready(self) except -1
     cdef int report_always_ready(self) except -1
     cdef void enlarge(self) noexcept

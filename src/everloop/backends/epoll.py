@@ -22,6 +22,9 @@ closed, duplicated and reused:
 - The loop's eventfd is watched for edges (EPOLLET): each write is told once, and
   the eventfd need not be read. Whoever writes has left something first that a pass
   looks at before it waits, so that nothing depends on the edge alone.
+- For each descriptor that is ready epoll_wait(2) takes much longer than poll(2), which
+  asks about those that are not, too. So where all that is watched was ready, and is
+  not much, `peek` asks by poll(2), until less than half of it is.
 """
 
 import cython
@@ -48,6 +51,7 @@ from cython.cimports.everloop.sys.epoll import (
     epoll_wait,
     syscall,
 )
+from cython.cimports.everloop.sys.poll import POLLIN, POLLNVAL, POLLOUT, poll
 from cython.cimports.libc.errno import EBADF, EEXIST, EINTR, ENOENT, ENOSYS, EPERM, errno
 from cython.cimports.libc.stdint import uint32_t, uint64_t
 from cython.cimports.posix.time import timespec
@@ -98,12 +102,14 @@ class EpollBackend(Backend):
         self.fd = -1
         self.wake_fd = -1
         self.refused_fd = -1
+        self.few_count = 0
         self.always_ready.clear()
 
     @cython.cfunc
     @cython.exceptval(check=False)
     def modify(self, fd: cython.int, old: cython.int, new: cython.int) -> cython.int:
         slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
+        self.few_count = 0
         if slot.registered == ALWAYS_READY:
             self.always_ready.remove(fd)
             slot.registered = 0
@@ -173,6 +179,8 @@ class EpollBackend(Backend):
         i: cython.int
         for i in range(ready):
             self.report_event(cython.address(self.events[i]))
+        if 0 < ready == self.table.linked:
+            self.find_few(ready)
         if ready == self.capacity:
             self.enlarge()
         if self.always_ready:
@@ -226,12 +234,56 @@ class EpollBackend(Backend):
             if self.control(EPOLL_CTL_DEL, fd, 0, 0):
                 self.lost = True
             return 0
-        revents: cython.int = 0
-        if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP):
-            revents = EV_READ
-        if event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
-            revents |= EV_WRITE
-        return report(slot, revents, self.pending)
+        return report(slot, as_asked(event.events), self.pending)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def find_few(self, ready: cython.int) -> cython.void:
+        """After a poll that brought as many events as there are watchers.
+
+        Where each is of a descriptor that is watched, those are all that are.
+        """
+        self.few_count = 0
+        if ready > (1 if self.in_order else FEW) or self.lost:
+            return
+        i: cython.int
+        for i in range(ready):
+            fd: cython.int = cython.cast(cython.int, cython.cast(uint32_t, self.events[i].data.u64))
+            if fd == self.wake_fd:
+                return
+            slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
+            if slot.wanted == 0 or slot.flags:
+                return
+            self.few[i].fd = fd
+            self.few[i].events = (POLLIN if slot.wanted & EV_READ else 0) | (
+                POLLOUT if slot.wanted & EV_WRITE else 0
+            )
+        self.few_count = ready
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def peek(self) -> cython.int:
+        count: cython.int = self.few_count
+        ready: cython.int = -1
+        if count and count == self.table.linked:
+            ready = poll(self.few, count, 0)
+        if ready < 0:
+            return self.poll(0, True)
+        self.woken = False
+        if ready * 2 < count:
+            self.few_count = 0
+        i: cython.int
+        for i in range(count):
+            if self.few[i].revents & POLLNVAL:
+                self.few_count = 0
+                self.refuse(self.few[i].fd, EBADF)
+            elif self.few[i].revents:
+                report(
+                    cython.address(self.table.slots[self.few[i].fd]),
+                    as_asked(self.few[i].revents),
+                    self.pending,
+                )
+        return ready
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -284,6 +336,18 @@ class EpollBackend(Backend):
         PyMem_RawFree(self.events)
         self.events = events
         self.capacity *= 4
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def as_asked(events: cython.int) -> cython.int:
+    """EV_READ and EV_WRITE for what epoll or poll, whose bits are the same, says."""
+    revents: cython.int = 0
+    if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+        revents = EV_READ
+    if events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
+        revents |= EV_WRITE
+    return revents
 
 
 @cython.cfunc

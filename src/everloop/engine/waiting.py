@@ -31,7 +31,7 @@ class WaitingLoop(KernelLoop):
     def look(self) -> cython.int:
         """Ask the kernel without waiting, if it can have anything to say."""
         if self.descriptors.linked:
-            return self.kernel.poll(0, True)
+            return self.kernel.peek()
         self.kernel.woken = False
         return 0
 
@@ -48,7 +48,7 @@ class WaitingLoop(KernelLoop):
         if self.held >= 64:
             self.held = 0
             self.give_way()
-        ready: cython.int = self.kernel.poll(0, True)
+        ready: cython.int = self.kernel.peek()
         if ready == 0 and not self.kernel.woken:
             self.eager = -16
             return 0

@@ -15,4 +15,5 @@ cdef extern from "poll.h" nogil:
 
     ctypedef unsigned long nfds_t
 
+    int poll(pollfd* fds, nfds_t count, int milliseconds)
     int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const void* sigmask)
