@@ -22,6 +22,16 @@ cdef class ManualClock(Clock):
     cdef nanoseconds _monotonic  # since an arbitrary start
     cdef nanoseconds _wall       # since 1970
 
-cdef nanoseconds from_seconds(double seconds) noexcept
+# Whole nanoseconds, rounded up (never early), clamped to FOREVER. Inline: every start of a
+# timer asks.
+cdef inline nanoseconds from_seconds(double seconds) noexcept:
+    cdef double scaled = seconds * 1e9
+    if not scaled < <double>FOREVER:
+        return FOREVER
+    if scaled <= -<double>FOREVER:
+        return -FOREVER
+    cdef nanoseconds whole = <nanoseconds>scaled
+    return whole + (<double>whole < scaled)
+
 cdef int check_number(str name, double seconds) except -1
 cdef nanoseconds read_system_clock(clockid_t which) noexcept

@@ -21,21 +21,6 @@ from cython.cimports.posix.time import (
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def from_seconds(seconds: cython.double) -> nanoseconds:
-    """Whole nanoseconds, rounded up (never early), clamped to FOREVER."""
-    scaled: cython.double = seconds * 1e9
-    if not scaled < cython.cast(cython.double, FOREVER):
-        return FOREVER
-    if scaled <= -cython.cast(cython.double, FOREVER):
-        return -FOREVER
-    whole: nanoseconds = cython.cast(nanoseconds, scaled)
-    if cython.cast(cython.double, whole) < scaled:
-        whole += 1
-    return whole
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
 def read_system_clock(which: clockid_t) -> nanoseconds:
     """clock_gettime(2)."""
     now: timespec

@@ -2,7 +2,6 @@
 
 import cython
 from cython.cimports.everloop.phases.passing import PassingLoop
-from cython.cimports.everloop.sys.python import alias_method
 from cython.cimports.everloop.watchers.io import new_io
 from cython.cimports.everloop.watchers.stat import new_stat
 from cython.cimports.everloop.watchers.timer import new_timer
@@ -76,8 +75,3 @@ class FactoryLoop(PassingLoop):
     def async_(self, callback=None, data=None, priority=0):
         """A new Async watcher of this loop; getattr(loop, "async") is the same."""
         return Async(self, callback, data, priority)
-
-
-# "async" was a name like any other when the interface was made. A __getattr__ would
-# do too, but costs CPython's fast way of calling methods.
-alias_method(FactoryLoop, "async", FactoryLoop.async_)

@@ -27,6 +27,7 @@ from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.process.signals import check_signum
 from cython.cimports.everloop.queues.descriptors_inline import feed as feed_descriptor
 from cython.cimports.everloop.sys.process import getpid
+from cython.cimports.everloop.sys.python import alias_method, own_methods
 from cython.cimports.everloop.sys.threads import Section, fence
 from cython.cimports.everloop.watcher import delete_attribute
 from cython.cimports.everloop.watchers.internal.jumps import watch_no_longer
@@ -420,6 +421,12 @@ class Loop(FactoryLoop):
             f"<{type(self).__name__} {state}, {names[self.kernel.flag]}, "
             f"{len(self.watchers)} active, {self.queue.total()} pending>"
         )
+
+
+own_methods(Loop, FactoryLoop)
+# "async" was a name like any other when the interface was made. A __getattr__ would
+# do too, but costs CPython's fast way of calling methods.
+alias_method(Loop, "async", Loop.async_)
 
 
 def abi_version() -> tuple:

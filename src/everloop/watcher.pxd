@@ -12,6 +12,7 @@ cdef class Watcher(Entry):
 
 cdef CallingLoop loop_of(str name, object value)
 cdef int check_new(Watcher self, object loop, object callback, object priority) except -1
+cdef int adopt_new(Watcher self, CallingLoop loop, object callback, object data, object priority) except -1
 cdef int adopt(Watcher self, CallingLoop loop, object callback, object data, int rank) except -1
 cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1

@@ -23,6 +23,10 @@ from cython.cimports.everloop.sys.threads import Section
 
 from everloop.errors import Error
 
+# Most watchers are made with it, and ints as small as this are always the same object.
+USUAL_PRIORITY = cython.declare(object, 0)
+USUAL_RANK = cython.declare(cython.int, -EV_MINPRI)
+
 
 @cython.cclass
 class StandIn:
@@ -210,13 +214,37 @@ def check_new(self: Watcher, loop: object, callback: object, priority: object) -
 
     Between them and adopt() no foreign code may run: it could start the watcher.
     """
-    rank: cython.int = rank_of(priority)
-    wanted: CallingLoop = loop_of("loop", loop)
-    check_callback(callback)
-    wanted.check_open()
+    rank: cython.int = check_given(loop_of("loop", loop), callback, priority)
     if self.flags & ACTIVE or self.slot:
         raise Error(f"__init__() can't be called while {self!r} is active or pending")
     return rank
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_given(loop: CallingLoop, callback: object, priority: object) -> cython.int:
+    """The checks of what every watcher is made with; returns the rank."""
+    rank: cython.int = USUAL_RANK
+    if priority is not USUAL_PRIORITY:
+        rank = rank_of(priority)
+    check_callback(callback)
+    loop.check_open()
+    return rank
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def adopt_new(
+    self: Watcher, loop: CallingLoop, callback: object, data: object, priority: object
+) -> cython.int:
+    """check_new() and adopt() in one, for a watcher that nobody else has seen yet."""
+    if callback is None:
+        callback = loop.stand_in()
+    self.rank = cython.cast(cython.uchar, check_given(loop, callback, priority))
+    self.loop = loop
+    self._callback = callback
+    self._data = data
+    return 0
 
 
 @cython.cfunc

@@ -19,6 +19,7 @@ from cython.cimports.everloop.engine.waiting import WaitingLoop
 from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN
 from cython.cimports.everloop.queues.pending import PendingEvent, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import pop, push
+from cython.cimports.everloop.queues.roster_inline import leave
 from cython.cimports.everloop.sys.python import (
     PY_VECTORCALL_ARGUMENTS_OFFSET,
     Py_DECREF,
@@ -116,7 +117,7 @@ class CallingLoop(WaitingLoop):
         """
         fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
         cython.cast(Watcher, watcher).flags &= OWN
-        self.roster.leave(cython.cast(Watcher, watcher))
+        leave(self.roster, cython.cast(Watcher, watcher))
         return fed and referenced_once(watcher)
 
     @cython.cfunc

@@ -11,14 +11,16 @@ This is the loop as a starting or stopping watcher knows it. Invariants:
 """
 
 import cython
+from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.waker import Waker
 from cython.cimports.everloop.queues.array import WatcherArray
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
-from cython.cimports.everloop.queues.entry import ACTIVE, FED, INTERNAL, OWN, Entry
+from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN, Entry
 from cython.cimports.everloop.queues.heap import Heap
 from cython.cimports.everloop.queues.pending import LANES, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.roster import Roster
+from cython.cimports.everloop.queues.roster_inline import board, leave
 from cython.cimports.everloop.sys.threads import fence
 
 from everloop.errors import Error
@@ -60,31 +62,12 @@ class HoldingLoop:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def activate(self, watcher: Entry) -> cython.int:
-        """The watcher is active from here on; its kind's structure has it already."""
-        if watcher.seat:
-            # It was pending; its place is that of its start.
-            self.roster.leave(watcher)
-        self.roster.board(watcher)
-        watcher.flags = (watcher.flags | ACTIVE) & ~FED
-        if not watcher.flags & INTERNAL:
-            self.references += 1
-        if self.waiting:
-            self.waker.wake()
-        return 0
+        return activate(self, watcher)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def deactivate(self, watcher: Entry) -> cython.int:
-        """The watcher is stopped; its kind's structure has it no longer."""
-        if not watcher.flags & INTERNAL:
-            self.references -= 1
-        watcher.flags &= OWN
-        if watcher.slot:
-            self.queue.take_back(watcher)
-        self.roster.leave(watcher)
-        if self.waiting:
-            self.waker.wake()
-        return 0
+        return deactivate(self, watcher)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -93,7 +76,7 @@ class HoldingLoop:
         push(self.queue, watcher, revents)
         if watcher.seat == 0:
             watcher.flags |= FED
-            self.roster.board(watcher)
+            board(self.roster, watcher)
         self.wake_if_waiting()
         return 0
 
@@ -104,7 +87,7 @@ class HoldingLoop:
         revents: cython.int = self.queue.take_back(watcher)
         if not watcher.flags & ACTIVE:
             watcher.flags &= OWN
-            self.roster.leave(watcher)
+            leave(self.roster, watcher)
         return revents
 
     @cython.cfunc

@@ -1,5 +1,4 @@
 # What every start of a watcher, or of a timer, asks: inline.
-from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from everloop.engine.holding cimport OPEN, HoldingLoop
 from everloop.engine.timed cimport TimedLoop
@@ -37,7 +36,7 @@ cdef inline bint unable(HoldingLoop loop) noexcept:
         loop is None
         or loop.state != OPEN
         or loop.waker.fd < 0
-        or loop.roster.taken == PyList_GET_SIZE(loop.roster.seats)
+        or loop.roster.taken == loop.roster.room
     )
 
 cdef inline int freshen(TimedLoop loop) except -1:

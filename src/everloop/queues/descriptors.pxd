@@ -24,8 +24,8 @@ cdef class DescriptorTable:
     cdef int change_capacity
     cdef list strays           # Io whose number is too high to be an open file
 
-    cdef int link(self, Entry watcher) except -1
-    cdef int unlink(self, Entry watcher) except -1
+    cdef int make_room(self, Entry watcher) except -1
+    cdef int forget_stray(self, Entry watcher) except -1
     cdef int apart(self, int fd) noexcept
     cdef int take_in_strays(self) except -1
     cdef int feed_strays(self, int fd, int revents, PendingQueue pending) except -1

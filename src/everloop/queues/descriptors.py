@@ -9,7 +9,7 @@ Invariants:
   started one first (so that they are called in the order of starting, since
   the pending queue turns it round).
 - Chains borrow their watchers, which are active and so owned by the roster.
-- Chains are fed to the pending queue by inline functions: see
+- Chains are changed, and fed to the pending queue, by inline functions: see
   descriptors_inline.pxd.
 - ``linked`` watchers are in all the chains.
 - ``changes`` lists each descriptor flagged CHANGED once.
@@ -22,6 +22,7 @@ import cython
 from cython.cimports.cpython.mem import PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.queues.descriptors_inline import link
 from cython.cimports.everloop.queues.entry import STRAY, Entry, remove_from
 from cython.cimports.everloop.queues.pending import PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
@@ -45,43 +46,20 @@ class DescriptorTable:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def link(self, watcher: Entry) -> cython.int:
-        """Add an Io to its descriptor's chain and note the change."""
-        io: Io = cython.cast(Io, watcher)
-        if io.fd >= self.capacity:
-            if fcntl(io.fd, F_GETFD) < 0:
-                self.strays.append(io)
-                io.flags |= STRAY
-                return 0
-            grow(self, io.fd)
-        slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
-        if slot.flags != CHANGED | DOUBTED:
-            self.mark_changed(io.fd, DOUBTED)
-        io.next_on_fd = slot.head
-        slot.head = cython.cast(cython.pointer[PyObject], io)
-        self.linked += 1
+    def make_room(self, watcher: Entry) -> cython.int:
+        """Have a place for an Io's descriptor; if it is not open, the Io is a stray."""
+        fd: cython.int = cython.cast(Io, watcher).fd
+        if fcntl(fd, F_GETFD) >= 0:
+            return grow(self, fd)
+        self.strays.append(watcher)
+        watcher.flags |= STRAY
         return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def unlink(self, watcher: Entry) -> cython.int:
-        """Take an Io out of its descriptor's chain and note the change."""
-        io: Io = cython.cast(Io, watcher)
-        if io.flags & STRAY:
-            io.flags &= ~STRAY
-            remove_from(self.strays, io)
-            return 0
-        slot: cython.pointer[Descriptor] = cython.address(self.slots[io.fd])
-        if not slot.flags & CHANGED:
-            self.mark_changed(io.fd, 0)
-        me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], io)
-        link: cython.pointer[cython.pointer[PyObject]] = cython.address(slot.head)
-        while link[0] != me:
-            link = cython.address(cython.cast(Io, link[0]).next_on_fd)
-        link[0] = io.next_on_fd
-        io.next_on_fd = cython.NULL
-        self.linked -= 1
-        return 0
+    def forget_stray(self, watcher: Entry) -> cython.int:
+        watcher.flags &= ~STRAY
+        return remove_from(self.strays, watcher)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -106,8 +84,8 @@ class DescriptorTable:
         """Give those a place whose numbers have been opened meanwhile."""
         for watcher in self.strays.copy():
             if fcntl(cython.cast(Io, watcher).fd, F_GETFD) >= 0:
-                self.unlink(watcher)
-                self.link(watcher)
+                self.forget_stray(watcher)
+                link(self, watcher)
         return 0
 
     @cython.cfunc

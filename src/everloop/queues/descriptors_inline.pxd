@@ -1,6 +1,8 @@
-# From the kernel to the pending queue: inline, as pending_inline.pxd.
+# From the kernel to the pending queue, and what every start and stop of an Io does: inline, as
+# pending_inline.pxd.
 from cpython.object cimport PyObject
-from everloop.queues.descriptors cimport CHANGED, Descriptor, DescriptorTable
+from everloop.queues.descriptors cimport CHANGED, DOUBTED, Descriptor, DescriptorTable
+from everloop.queues.entry cimport STRAY
 from everloop.queues.pending cimport PendingQueue
 from everloop.queues.pending_inline cimport push
 from everloop.watchers.io cimport Io
@@ -25,3 +27,32 @@ cdef inline int report(Descriptor* slot, int revents, PendingQueue pending) exce
     if slot.flags & CHANGED:
         return 0
     return feed(slot, revents, pending)
+
+cdef inline int link(DescriptorTable table, Io io) except -1:
+    """Add an Io to its descriptor's chain and note the change."""
+    if io.fd >= table.capacity:
+        table.make_room(io)
+        if io.flags & STRAY:
+            return 0
+    cdef Descriptor* slot = &table.slots[io.fd]
+    if slot.flags != (CHANGED | DOUBTED):
+        table.mark_changed(io.fd, DOUBTED)
+    io.next_on_fd = slot.head
+    slot.head = <PyObject*>io
+    table.linked += 1
+    return 0
+
+cdef inline int unlink(DescriptorTable table, Io io) except -1:
+    """Take an Io out of its descriptor's chain and note the change."""
+    if io.flags & STRAY:
+        return table.forget_stray(io)
+    cdef Descriptor* slot = &table.slots[io.fd]
+    if not slot.flags & CHANGED:
+        table.mark_changed(io.fd, 0)
+    cdef PyObject** place = &slot.head
+    while place[0] != <PyObject*>io:
+        place = &(<Io>place[0]).next_on_fd
+    place[0] = io.next_on_fd
+    io.next_on_fd = NULL
+    table.linked -= 1
+    return 0

@@ -10,12 +10,15 @@ Invariants:
 - Seats are taken in the order of boarding. One left in the middle stays empty
   (None) until half of them are, then all move up. The last taken one is never
   empty, those beyond it all are.
+- ``room == len(seats)``.
 - No foreign code runs inside these functions: whoever makes a watcher leave holds a
   reference to it, and no object is made that could set off the garbage collector.
+
+The operations of every start and stop, `board` and `leave`, are inline: see
+roster_inline.pxd.
 """
 
 import cython
-from cython.cimports.cpython.list import PyList_GET_SIZE
 from cython.cimports.everloop.queues.entry import ACTIVE, OWN, Entry
 
 from everloop.errors import Error
@@ -31,41 +34,8 @@ class Roster:
     @cython.exceptval(-1, check=False)
     def reserve(self) -> cython.int:
         """Have a seat for the next one that boards: the only step that can fail."""
-        if self.taken == PyList_GET_SIZE(self.seats):
+        if self.taken == self.room:
             add_seats(self)
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def board(self, watcher: Entry) -> cython.int:
-        """Own the watcher; nothing if it is aboard already."""
-        if watcher.seat:
-            return 0
-        if self.taken == PyList_GET_SIZE(self.seats):
-            add_seats(self)
-        self.seats[self.taken] = watcher
-        self.taken += 1
-        watcher.seat = cython.cast(cython.uint, self.taken)
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def leave(self, watcher: Entry) -> cython.int:
-        """Own the watcher no longer; nothing if it is not aboard."""
-        if watcher.seat == 0:
-            return 0
-        place: cython.Py_ssize_t = watcher.seat - 1
-        watcher.seat = 0
-        self.seats[place] = None
-        if place < self.taken - 1:
-            self.empty += 1
-            if self.empty > 32 and self.empty * 2 > self.taken:
-                move_up(self)
-            return 0
-        self.taken -= 1
-        while self.empty and self.seats[self.taken - 1] is None:
-            self.taken -= 1
-            self.empty -= 1
         return 0
 
     @cython.cfunc
@@ -92,6 +62,8 @@ class Roster:
                 raise Error(f"roster: {watcher!r} does not know its seat")
             if not watcher.flags and watcher.slot == 0:
                 raise Error(f"roster: {watcher!r} is neither active nor pending")
+        if self.room != len(self.seats):
+            raise Error("roster: the count of seats is wrong")
         if empty != self.empty:
             raise Error("roster: the count of empty seats is wrong")
         return 0
@@ -104,7 +76,24 @@ def add_seats(roster: Roster) -> cython.int:
     more: cython.Py_ssize_t = 8 + roster.taken // 8
     while more:
         roster.seats.append(None)
+        roster.room += 1
         more -= 1
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def leave_gap(roster: Roster, seat: cython.Py_ssize_t) -> cython.int:
+    """A seat in the middle has become empty, or the last one behind empty ones."""
+    if seat < roster.taken:
+        roster.empty += 1
+        if roster.empty > 32 and roster.empty * 2 > roster.taken:
+            move_up(roster)
+        return 0
+    roster.taken -= 1
+    while roster.empty and roster.seats[roster.taken - 1] is None:
+        roster.taken -= 1
+        roster.empty -= 1
     return 0
 
 

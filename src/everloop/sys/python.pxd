@@ -32,6 +32,19 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    /* Put an object into a list, at a place that is there, whose old one lives on. */
+    static inline void everloop_put_item(PyObject *list, Py_ssize_t place, PyObject *object)
+    {
+        PyObject *before = PyList_GET_ITEM(list, place);
+        Py_INCREF(object);
+        PyList_SET_ITEM(list, place, object);
+        Py_DECREF(before);
+    }
+    """
+    void put_item "everloop_put_item"(PyObject* list, Py_ssize_t place, PyObject* object) noexcept
+
+cdef extern from *:
+    """
     /* PyObject_Vectorcall() without what it checks for the debugging of C code. */
     static inline PyObject *everloop_call_vector(
         PyObject *callable, PyObject *const *args, size_t nargsf)
@@ -56,7 +69,27 @@ cdef extern from *:
         PyType_Modified((PyTypeObject *)type);
         return 0;
     }
+
+    /* Give a class methods of its own in the place of those that it inherits from base:
+       CPython calls those fast only that belong to the very type of the object. */
+    static inline int everloop_own_methods(PyObject *type, PyObject *base)
+    {
+        PyMethodDef *method = ((PyTypeObject *)base)->tp_methods;
+        for (; method != NULL && method->ml_name != NULL; method++) {
+            PyObject *own = PyDescr_NewMethod((PyTypeObject *)type, method);
+            if (own == NULL)
+                return -1;
+            int failed = PyDict_SetItemString(
+                ((PyTypeObject *)type)->tp_dict, method->ml_name, own);
+            Py_DECREF(own);
+            if (failed)
+                return -1;
+        }
+        PyType_Modified((PyTypeObject *)type);
+        return 0;
+    }
     """
+    int own_methods "everloop_own_methods"(object type, object base) except -1
     int alias_method "everloop_alias_method"(object type, object name, object method) except -1
 
 cdef extern from *:

@@ -4,13 +4,16 @@ import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
 from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.inline import enter_loop_of, unable
+from cython.cimports.everloop.queues.descriptors_inline import link, unlink
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, UNWATCHED
 from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
 from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
+    adopt_new,
     check_inactive,
     check_new,
     make_able,
@@ -49,7 +52,13 @@ class Io(Watcher):
     ):
         section: Section
         enter_loop_of(cython.address(section), self)
-        init_io(self, fd, events, loop, callback, data, priority)
+        number: cython.int = descriptor_of(fd)
+        wanted: cython.uchar = events_of(events)
+        callback = wanted_callback(loop, callback)
+        rank: cython.int = check_new(self, loop, callback, priority)
+        self.fd = number
+        self.extra = wanted
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
@@ -61,8 +70,8 @@ class Io(Watcher):
         loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
-        loop.descriptors.link(self)
-        loop.activate(self)
+        link(loop.descriptors, self)
+        activate(loop, self)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -70,8 +79,8 @@ class Io(Watcher):
         section: Section
         enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
-            self.loop.descriptors.unlink(self)
-            self.loop.deactivate(self)
+            unlink(self.loop.descriptors, self)
+            deactivate(self.loop, self)
         elif self.slot:
             self.loop.take_back(self)
         elif self.flags & UNWATCHED:
@@ -101,32 +110,15 @@ class Io(Watcher):
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def init_io(
-    self: Io,
-    fd: object,
-    events: object,
-    loop: object,
-    callback: object,
-    data: object,
-    priority: object,
-) -> cython.int:
-    number: cython.int = descriptor_of(fd)
-    wanted: cython.uchar = events_of(events)
-    callback = wanted_callback(loop, callback)
-    rank: cython.int = check_new(self, loop, callback, priority)
-    self.fd = number
-    self.extra = wanted
-    adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
-    return 0
-
-
-@cython.cfunc
 def new_io(
     loop: CallingLoop, fd: object, events: object, callback: object, data: object, priority: object
 ) -> Io:
+    number: cython.int = descriptor_of(fd)
+    wanted: cython.uchar = events_of(events)
     self: Io = Io.__new__(Io)
-    init_io(self, fd, events, loop, callback, data, priority)
+    adopt_new(self, loop, callback, data, priority)
+    self.fd = number
+    self.extra = wanted
     return self
 
 

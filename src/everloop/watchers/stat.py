@@ -23,6 +23,7 @@ from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
+    adopt_new,
     check_inactive,
     check_new,
     make_able,
@@ -84,7 +85,12 @@ class Stat(Watcher):
     ):
         section: Section
         enter_loop_of(cython.address(section), self)
-        init_stat(self, path, interval, loop, callback, data, priority)
+        given, location = path_of(path)
+        check_interval(interval)
+        callback = wanted_callback(loop, callback)
+        rank: cython.int = check_new(self, loop, callback, priority)
+        assign(self, given, location, interval)
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
@@ -177,25 +183,6 @@ class Stat(Watcher):
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def init_stat(
-    self: Stat,
-    path: object,
-    interval: cython.double,
-    loop: object,
-    callback: object,
-    data: object,
-    priority: object,
-) -> cython.int:
-    given, location = path_of(path)
-    check_interval(interval)
-    callback = wanted_callback(loop, callback)
-    rank: cython.int = check_new(self, loop, callback, priority)
-    assign(self, given, location, interval)
-    return adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
-
-
-@cython.cfunc
 def new_stat(
     loop: CallingLoop,
     path: object,
@@ -204,8 +191,11 @@ def new_stat(
     data: object,
     priority: object,
 ) -> Stat:
+    given, location = path_of(path)
+    check_interval(interval)
     self: Stat = Stat.__new__(Stat)
-    init_stat(self, path, interval, loop, callback, data, priority)
+    adopt_new(self, loop, callback, data, priority)
+    assign(self, given, location, interval)
     return self
 
 

@@ -5,6 +5,7 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
 from cython.cimports.everloop.engine.calling import CallingLoop
+from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.inline import enter_loop_of, freshen, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
@@ -15,6 +16,7 @@ from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
+    adopt_new,
     check_inactive,
     check_new,
     make_able,
@@ -53,7 +55,12 @@ class Timer(Watcher):
     ):
         section: Section
         enter_loop_of(cython.address(section), self)
-        init_timer(self, after, repeat, loop, callback, data, priority)
+        check_times(after, repeat)
+        callback = wanted_callback(loop, callback)
+        rank: cython.int = check_new(self, loop, callback, priority)
+        self.rest = after
+        self._repeat = repeat
+        adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
 
     @cython.always_allow_keywords(False)
     def start(self):
@@ -67,7 +74,7 @@ class Timer(Watcher):
             make_able(self)
         freshen(loop)
         loop.timers.add(self, loop.mono + from_seconds(self.rest))
-        loop.activate(self)
+        activate(loop, self)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -77,7 +84,7 @@ class Timer(Watcher):
         if self.flags & ACTIVE:
             self.rest = seconds_left(self)
             self.loop.timers.remove(self)
-            self.loop.deactivate(self)
+            deactivate(self.loop, self)
         elif self.slot:
             self.loop.take_back(self)
 
@@ -99,20 +106,22 @@ class Timer(Watcher):
         section: Section
         enter_loop_of(cython.address(section), self)
         loop: CallingLoop = self.loop
-        if unable(loop):
+        active: cython.bint = self.flags & ACTIVE
+        if not active and unable(loop):
             make_able(self)
         freshen(loop)
         if self.slot:
             loop.take_back(self)
         if self._repeat == 0.0:
             self.stop()
-        elif self.flags & ACTIVE:
+        elif active:
             loop.timers.move(self, loop.mono + from_seconds(self._repeat))
-            loop.wake_if_waiting()
+            if loop.waiting:
+                loop.waker.wake()
         else:
             self.rest = self._repeat
             loop.timers.add(self, loop.mono + from_seconds(self._repeat))
-            loop.activate(self)
+            activate(loop, self)
 
     @property
     def repeat(self) -> float:
@@ -149,26 +158,6 @@ def check_times(after: cython.double, repeat: cython.double) -> cython.int:
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def init_timer(
-    self: Timer,
-    after: cython.double,
-    repeat: cython.double,
-    loop: object,
-    callback: object,
-    data: object,
-    priority: object,
-) -> cython.int:
-    check_times(after, repeat)
-    callback = wanted_callback(loop, callback)
-    rank: cython.int = check_new(self, loop, callback, priority)
-    self.rest = after
-    self._repeat = repeat
-    adopt(self, cython.cast(CallingLoop, loop), callback, data, rank)
-    return 0
-
-
-@cython.cfunc
 def new_timer(
     loop: CallingLoop,
     after: cython.double,
@@ -177,8 +166,11 @@ def new_timer(
     data: object,
     priority: object,
 ) -> Timer:
+    check_times(after, repeat)
     self: Timer = Timer.__new__(Timer)
-    init_timer(self, after, repeat, loop, callback, data, priority)
+    adopt_new(self, loop, callback, data, priority)
+    self.rest = after
+    self._repeat = repeat
     return self
 
 

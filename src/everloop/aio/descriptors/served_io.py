@@ -4,6 +4,8 @@ import cython
 from cython.cimports.everloop.aio.calls.handle import RANK
 from cython.cimports.everloop.aio.descriptors.watching import Watching
 from cython.cimports.everloop.engine.holding import OPEN
+from cython.cimports.everloop.engine.holding_inline import activate, deactivate
+from cython.cimports.everloop.queues.descriptors_inline import link, unlink
 from cython.cimports.everloop.queues.entry import ACTIVE, HIDDEN
 from cython.cimports.everloop.watcher import adopt
 from cython.cimports.everloop.watchers.io import Io
@@ -27,8 +29,8 @@ class ServedIo(Io):
             if self.loop.state != OPEN:
                 raise RuntimeError("Event loop is closed")
             self.loop.roster.reserve()
-            self.loop.descriptors.link(self)
-            self.loop.activate(self)
+            link(self.loop.descriptors, self)
+            activate(self.loop, self)
         return 0
 
     @cython.cfunc
@@ -36,8 +38,8 @@ class ServedIo(Io):
     def end(self) -> cython.int:
         """Watch no longer; nothing if it does not."""
         if self.flags & ACTIVE:
-            self.loop.descriptors.unlink(self)
-            self.loop.deactivate(self)
+            unlink(self.loop.descriptors, self)
+            deactivate(self.loop, self)
         elif self.slot:
             self.loop.take_back(self)
         return 0
