@@ -230,7 +230,7 @@ CALLED = (
     ),
     Reliance(
         "events.Handle._run",
-        "calls a handler of a signal",
+        "calls a handler of a signal; makes all calls if a tool has replaced it",
         "call_soon() with the handle's context",
         (SELF,),
     ),

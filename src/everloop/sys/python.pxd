@@ -149,3 +149,13 @@ cdef extern from *:
     }
     """
     void set_bytes_size "everloop_set_bytes_size"(PyObject* bytes, Py_ssize_t size) noexcept
+
+cdef extern from *:
+    """
+    /* A number that is another, or 0, once an attribute of a class has been replaced. */
+    static inline unsigned int everloop_class_version(PyObject *type)
+    {
+        return __atomic_load_n(&((PyTypeObject *)type)->tp_version_tag, __ATOMIC_RELAXED);
+    }
+    """
+    unsigned int class_version "everloop_class_version"(object type) noexcept

@@ -32,3 +32,4 @@ cdef TimerHandle new_timer_handle(Turn loop, double when, object callback, tuple
 cdef int run_handle(Handle handle) except -1
 cdef int run_timer(TimerHandle timer) except -1
 cdef int call_in_context(object context, object callback, tuple args) noexcept
+cdef int handle_failed(Handle handle, object shown) except -1

@@ -10,11 +10,11 @@ tools and the standard library look at.
 import asyncio
 import inspect
 import threading
-from time import monotonic
 
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.tuple import PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cython.cimports.everloop.aio.calls.observing import run_observed
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import from_seconds
 from cython.cimports.everloop.engine.failures import propagate
@@ -39,7 +39,6 @@ from everloop.aio.stdlib import (
     ThreadSafeHandle,
     extract_stack,
     format_callback_source,
-    logger,
 )
 
 # Older Pythons do, newer ones in debug mode only.
@@ -114,7 +113,7 @@ class Handle:
     def forget(self) -> cython.int:
         if self.is_cancelled:
             return 0
-        if self.loop._debug:
+        if self.loop.debug_mode:
             self.text = repr(self)
         self.is_cancelled = True
         self.callback = None
@@ -327,7 +326,7 @@ def source_of(handle: Handle) -> object:
     """What is called, and where that is written."""
     if SHOWS_ARGUMENTS_ALWAYS:
         return format_callback_source(handle.callback, handle.args)
-    return format_callback_source(handle.callback, handle.args, debug=handle.loop._debug)
+    return format_callback_source(handle.callback, handle.args, debug=handle.loop.debug_mode)
 
 
 @cython.cfunc
@@ -337,7 +336,7 @@ def new_handle(loop: Turn, callback: object, args: tuple, context: object) -> Ha
     self.callback = callback
     self.args = args
     self.context = PyContext_CopyCurrent() if context is None else context
-    if loop._debug:
+    if loop.debug_mode:
         self.traceback = extract_stack()
     return self
 
@@ -401,25 +400,10 @@ def run_threadsafe(handle: Handle, shown: object) -> cython.int:
 @cython.inline
 @cython.exceptval(-1, check=False)
 def make_call(handle: Handle, shown: object) -> cython.int:
-    if handle.loop._debug:
-        return run_timed(handle, shown)
+    if handle.loop.observed:
+        return run_observed(handle, shown)
     if call_in_context(handle.context, handle.callback, handle.args) < 0:
         return handle_failed(handle, shown)
-    return 0
-
-
-@cython.cfunc
-@cython.exceptval(-1, check=False)
-def run_timed(handle: Handle, shown: object) -> cython.int:
-    """Make the call, and say so if it takes long."""
-    begin: float = monotonic()
-    task: object = getattr(handle.callback, "__self__", None)
-    if call_in_context(handle.context, handle.callback, handle.args) < 0:
-        handle_failed(handle, shown)
-    taken: float = monotonic() - begin
-    if taken >= handle.loop.slow_callback_duration:
-        text = repr(task) if isinstance(task, asyncio.Task) else repr(shown)
-        logger.warning("Executing %s took %.3f seconds", text, taken)
     return 0
 
 

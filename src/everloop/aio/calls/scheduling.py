@@ -43,7 +43,7 @@ class Scheduling(Turn):
         enter_loop(cython.address(section), self)
         if self.state != OPEN:
             self.raise_closed()
-        if self._debug:
+        if self.debug_mode:
             self._check_thread()
             self.check_call(callback, "call_soon")
         return self.soon(callback, args, context)
@@ -56,7 +56,7 @@ class Scheduling(Turn):
         """
         if self.state != OPEN:
             self.raise_closed()
-        if self._debug:
+        if self.debug_mode:
             self.check_call(callback, "call_soon_threadsafe")
         handle: Handle = new_handle(self, callback, args, context)
         handle.threadsafe = True
@@ -192,7 +192,7 @@ class Scheduling(Turn):
     ) -> TimerHandle:
         if self.state != OPEN:
             self.raise_closed()
-        if self._debug:
+        if self.debug_mode:
             self._check_thread()
             self.check_call(callback, "call_at")
         check_number("when", when)

@@ -3,6 +3,7 @@ from everloop.aio.calls.ready cimport ReadyQueue
 from everloop.aio.calls.handle cimport Handle
 from everloop.loop cimport Loop
 from everloop.sys.threads cimport Lock
+from everloop.watcher cimport Watcher
 
 cdef class Turn(Loop):
     cdef ReadyQueue ready
@@ -14,7 +15,10 @@ cdef class Turn(Loop):
     cdef bint counted            # ready calls are, as a reference
     cdef Py_ssize_t ready_before # calls ready when the last look at the descriptors ended, not made yet
     cdef list due                # TimerHandle whose time has come: called after what descriptors brought
-    cdef public bint _debug
+    cdef bint debug_mode         # asyncio's: slow calls are told of
+    cdef bint observed           # calls are made the slow way: by debug mode or a tool's function
+    cdef bint by_tool            # the tool's, in the place of asyncio.Handle._run()
+    cdef unsigned int handle_version  # of asyncio.Handle when it was last looked at
     cdef public bint _stopping
     cdef public double slow_callback_duration
 
@@ -25,4 +29,6 @@ cdef class Turn(Loop):
     cdef bint only_calls(self) noexcept
     cdef int run_round(self) except -1
     cdef int run_due(self) except -1
+    cdef int look_for_tools(self) except -1
+    cdef bint is_for_handle(self, Watcher watcher) noexcept
     cdef void count_ready(self) noexcept

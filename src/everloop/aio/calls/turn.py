@@ -21,6 +21,11 @@ from cython.cimports.everloop.aio.calls.handle import (
     run_handle,
     run_timer,
 )
+from cython.cimports.everloop.aio.calls.observing import (
+    call_observed,
+    handle_class,
+    runs_by_tool,
+)
 from cython.cimports.everloop.aio.calls.ready import ReadyQueue
 from cython.cimports.everloop.aio.calls.ready_inline import append, hide, join, show, take
 from cython.cimports.everloop.clock import nanoseconds
@@ -28,7 +33,7 @@ from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.engine.inline import enter_loop, in_loop, let_in
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.process import forking
-from cython.cimports.everloop.sys.python import PyErr_CheckSignals
+from cython.cimports.everloop.sys.python import PyErr_CheckSignals, class_version
 from cython.cimports.everloop.sys.threads import (
     FREE_THREADED,
     Section,
@@ -143,6 +148,7 @@ class Turn(Loop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def invoke_pending(self) -> cython.int:
+        self.look_for_tools()
         if self.ready_before:
             self.invoke_lanes(RANK + 1)
             self.run_round()
@@ -155,6 +161,7 @@ class Turn(Loop):
         while self.ready.count and self.only_calls():
             self.held += 1
             PyErr_CheckSignals()
+            self.look_for_tools()
             self.ready_before = self.ready.count
             self.run_round()
             self.take_mail()
@@ -226,6 +233,39 @@ class Turn(Loop):
         if self.counted != (self.ready.count > 0):
             self.counted = not self.counted
             self.references += 1 if self.counted else -1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(-1, check=False)
+    def look_for_tools(self) -> cython.int:
+        """Notice if a tool has replaced asyncio.Handle._run(), or put it back."""
+        if class_version(handle_class) != self.handle_version or self.handle_version == 0:
+            self.by_tool = runs_by_tool()
+            self.handle_version = class_version(handle_class)
+            self.observed = self.debug_mode or self.by_tool
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        if self.observed:
+            return call_observed(self, watcher, revents)
+        return Loop.call(self, watcher, revents)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def is_for_handle(self, watcher: Watcher) -> cython.bint:
+        """Whether a handle's call is all that comes of the watcher's event."""
+        return type(watcher) is TimerHandle
+
+    @property
+    def _debug(self) -> bool:
+        return self.debug_mode
+
+    @_debug.setter
+    def _debug(self, debug: cython.bint):
+        self.debug_mode = debug
+        self.observed = debug or self.by_tool
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

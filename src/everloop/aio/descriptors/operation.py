@@ -177,7 +177,7 @@ def perform(operation: Operation, loop: Watching, sock: object, events: cython.i
     """Try; returns the result, or the operation if it has to be waited for."""
     if isinstance(sock, SSLSocket):
         raise TypeError("Socket cannot be of type SSLSocket")
-    if loop._debug and sock.gettimeout() != 0:
+    if loop.debug_mode and sock.gettimeout() != 0:
         raise ValueError("the socket must be non-blocking")
     operation.sock = sock
     prepare(operation, loop, sock.fileno(), events)

@@ -117,6 +117,11 @@ class Watching(Scheduling):
         return 0
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def is_for_handle(self, watcher: Watcher) -> cython.bint:
+        return type(watcher) is CallbackIo or Turn.is_for_handle(self, watcher)
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve(self, watcher: Watcher, revents: cython.int) -> cython.int:
         if isinstance(watcher, ServedIo):

@@ -94,7 +94,7 @@ class Listener(ServedIo):
             return protocol
         loop: Carrying = self.loop
         waiter: object = None
-        if loop._debug:
+        if loop.debug_mode:
             waiter = loop.create_future()
             waiter.add_done_callback(self.handshake_ended)
         return FastSSLProtocol(loop, protocol, waiter=waiter, server_side=True, **self.tls)

@@ -50,6 +50,10 @@ class DatagramFace(FlowControlMixin, asyncio.DatagramTransport):
 class TransportIo(ServedIo):
     """One direction of a transport."""
 
+    def __repr__(self):
+        way = "reading" if self.extra == EV_READ else "writing"
+        return f"<{type(self).__name__} {way} for {self.transport!r}>"
+
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def serve(self, revents: cython.int) -> cython.int:
@@ -316,7 +320,7 @@ class SocketTransport(SocketOwner):
     def fail(self, error: object, message: str) -> cython.int:
         """Report an error, unless it is of the kind that connections have, and close."""
         if isinstance(error, OSError):
-            if self.loop._debug:
+            if self.loop.debug_mode:
                 logger.debug("%r: %s", self, message, exc_info=error)
         else:
             self.report(message, error)
