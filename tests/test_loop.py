@@ -1260,3 +1260,31 @@ def test_threads_run_beside_a_loop_that_is_always_busy(loop):
     thread.start()
     loop.start()
     thread.join()
+
+
+# Names of pyev's
+
+
+@pytest.mark.parametrize("kind", [everloop.Loop, everloop.EventLoop])
+def test_loop_and_unloop_are_start_and_stop(kind):
+    with kind() as loop:
+        called = []
+        loop.timer(0.0, 0.0, lambda timer, revents: (called.append(1), loop.unloop())).start()
+        loop.timer(1000.0, 0.0, lambda timer, revents: None).start()
+        assert loop.loop() is True
+        assert loop.loop(everloop.EVLOOP_NONBLOCK) is True
+        assert called == [1]
+        with pytest.raises(ValueError, match="how must be"):
+            loop.unloop(7)
+
+
+def test_old_constants_are_those_of_today():
+    assert everloop.EVLOOP_NONBLOCK == everloop.EVRUN_NOWAIT
+    assert everloop.EVLOOP_ONESHOT == everloop.EVRUN_ONCE
+    for name in ("CANCEL", "ONE", "ALL"):
+        assert getattr(everloop, f"EVUNLOOP_{name}") == getattr(everloop, f"EVBREAK_{name}")
+
+
+def test_version():
+    assert everloop.version() == (everloop.__version__, "4.33")
+    assert everloop.version()[1] == ".".join(map(str, everloop.abi_version()))

@@ -75,8 +75,14 @@ __all__ = [  # noqa: F405
     "sleep",
     "supported_backends",
     "time",
+    "version",
     *(name for name in globals() if name.startswith("EV")),
 ]
+
+
+def version() -> tuple:
+    """The versions, as strings, of everloop and of the libev whose interface it follows."""
+    return __version__, "4.33"
 
 
 def __getattr__(name):

@@ -42,8 +42,13 @@ __all__ = [
     "EVFLAG_NOSIGMASK",
     "EVFLAG_NOTIMERFD",
     "EVFLAG_SIGNALFD",
+    "EVLOOP_NONBLOCK",
+    "EVLOOP_ONESHOT",
     "EVRUN_NOWAIT",
     "EVRUN_ONCE",
+    "EVUNLOOP_ALL",
+    "EVUNLOOP_CANCEL",
+    "EVUNLOOP_ONE",
     "EV_ASYNC",
     "EV_CHECK",
     "EV_CHILD",
@@ -97,6 +102,7 @@ __all__ = [
     "sleep",
     "supported_backends",
     "time",
+    "version",
 ]
 __version__: str
 
@@ -113,6 +119,7 @@ def default_loop(
     debug: bool = False,
 ) -> Loop: ...
 def abi_version() -> tuple[int, int]: ...
+def version() -> tuple[str, str]: ...
 def feed_signal(signum: int) -> None: ...
 def supported_backends() -> int: ...
 def recommended_backends() -> int: ...
@@ -152,6 +159,8 @@ class Loop:
     def watchers(self) -> tuple[Watcher, ...]: ...
     def start(self, flags: int = 0) -> bool: ...
     def stop(self, how: int = EVBREAK_ONE) -> None: ...
+    def loop(self, flags: int = 0) -> bool: ...
+    def unloop(self, how: int = EVBREAK_ONE) -> None: ...
     def invoke(self) -> None: ...
     def reset(self) -> None: ...
     def close(self) -> None: ...
@@ -337,6 +346,7 @@ class Periodic(Watcher):
 
 class Scheduler(Watcher):
     reschedule: _Reschedule[Self]
+    scheduler: _Reschedule[Self]
     def __init__(
         self,
         reschedule: _Reschedule[Self],

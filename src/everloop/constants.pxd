@@ -54,6 +54,13 @@ cpdef enum:
     EVBREAK_ONE = 1
     EVBREAK_ALL = 2
 
+    # The names that these had before libev 4.
+    EVLOOP_NONBLOCK = 1
+    EVLOOP_ONESHOT = 2
+    EVUNLOOP_CANCEL = 0
+    EVUNLOOP_ONE = 1
+    EVUNLOOP_ALL = 2
+
     # The range of priorities.
     EV_MINPRI = -2
     EV_MAXPRI = 2

@@ -52,6 +52,13 @@ EVBREAK_CANCEL: Final = 0
 EVBREAK_ONE: Final = 1
 EVBREAK_ALL: Final = 2
 
+# The names that these had before libev 4.
+EVLOOP_NONBLOCK: Final = 1
+EVLOOP_ONESHOT: Final = 2
+EVUNLOOP_CANCEL: Final = 0
+EVUNLOOP_ONE: Final = 1
+EVUNLOOP_ALL: Final = 2
+
 # The range of priorities.
 EV_MINPRI: Final = -2
 EV_MAXPRI: Final = 2

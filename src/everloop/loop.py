@@ -145,6 +145,14 @@ class Loop(FactoryLoop):
         if self.waiting:
             self.waker.wake_without_gil()
 
+    def loop(self, flags=0) -> bool:
+        """The same as `start`: its name in pyev 0.7."""
+        return self.start(flags)
+
+    def unloop(self, how=1) -> None:
+        """The same as `stop`: its name in pyev 0.7."""
+        self.stop(how)
+
     def invoke(self) -> None:
         """Run all pending callbacks now.
 

@@ -530,3 +530,12 @@ def test_of_a_closed_loop_can_not_be_started(new_loop):
     loop.close()
     with pytest.raises(Error):
         watcher.start()
+
+
+def test_the_name_of_reschedule_in_pyev(loop):
+    scheduler = loop.scheduler(every_hour, noop)
+    assert scheduler.scheduler is every_hour
+    scheduler.scheduler = never
+    assert scheduler.reschedule is scheduler.scheduler is never
+    with pytest.raises(TypeError, match="must be callable"):
+        scheduler.scheduler = None

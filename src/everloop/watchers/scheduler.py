@@ -101,6 +101,15 @@ class Scheduler(DatedWatcher):
         check_reschedule(reschedule)
         self._reschedule, reschedule = reschedule, self._reschedule
 
+    @property
+    def scheduler(self):
+        """The same as `reschedule`: its name in pyev."""
+        return self.reschedule
+
+    @scheduler.setter
+    def scheduler(self, reschedule):
+        self.reschedule = reschedule
+
     def _describe(self) -> str:
         return f"at={self.when:.6f}"
 
