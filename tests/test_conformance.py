@@ -65,7 +65,12 @@ def test_every_scenario_has_a_recording():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scenario", [name for name in scenarios if name not in exceptions])
 def test_as_recorded(scenario, backend):
-    trace = runner.run_one(
-        scenarios[scenario], on_backend(BACKENDS[backend]), timeout=patient(60.0)
-    )
-    assert runner.first_difference(expected[scenario], trace) is None
+    # Some have timers that are 0.01 s apart: a machine that is busy just then makes them one.
+    for _attempt in range(3):
+        trace = runner.run_one(
+            scenarios[scenario], on_backend(BACKENDS[backend]), timeout=patient(60.0)
+        )
+        difference = runner.first_difference(expected[scenario], trace)
+        if difference is None:
+            break
+    assert difference is None
