@@ -150,3 +150,24 @@ def test_forked_child_with_a_loop_of_its_own(loop, usr1, sig):
     raised(loop, sig)
     assert parents == ["told"]
     loop.remove_signal_handler(sig)
+
+
+def test_one_signal_after_many_others_is_not_lost(usr1):
+    """There is no room for it in the pair of sockets; asyncio's loop loses it."""
+    seen = []
+    with everloop.new_event_loop() as loop:
+        for sig in (signal.SIGHUP, usr1):
+            loop.add_signal_handler(sig, seen.append, sig)
+
+        async def main():
+            for _ in range(5000):
+                os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), usr1)
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        loop.run_until_complete(main())
+        assert seen.count(usr1) == 1
+        raised(loop, signal.SIGHUP)
+        assert seen[-1] == signal.SIGHUP
+        assert seen.count(usr1) == 1

@@ -1,7 +1,7 @@
-"""A library that is loaded before all others, and has system calls of everloop's fail on request.
+"""A library that is loaded before all others: it has system calls fail, and sets the wall clock.
 
 Only calls that come from everloop's own extension modules are counted and fail: what Python
-and libraries call is let through.
+and libraries call is let through. The clock is set for the whole process, and for it alone.
 """
 
 import ctypes
@@ -60,26 +60,75 @@ HEAD = """
 #include <errno.h>
 #include <string.h>
 #include <stddef.h>
+#include <time.h>
 
 static long counts[COUNT];
 static int armed = -1, number;
-static long left;
+static long left, one_in;
+static unsigned seed = 1;
 static volatile long made;
+static int numbers[COUNT];
 
-/* Whether this call of everloop's is the one to fail. */
+/* Whether this call of everloop's is the one to fail, or one of those at random. */
 static int fails(int which, void *from)
 {
     Dl_info info;
     if (!dladdr(from, &info) || !info.dli_fname || !strstr(info.dli_fname, "/everloop/"))
         return 0;
     counts[which]++;
-    if (which != armed || --left > 0)
+    if (one_in && numbers[which]) {
+        seed = seed * 1103515245 + 12345;
+        if ((seed >> 8) % one_in)
+            return 0;
+        number = numbers[which];
+    } else if (which != armed || --left > 0)
         return 0;
     armed = -1;
     made++;
     errno = number;
     return 1;
 }
+
+/* How far the wall clock is off, and the timers that tell that it was set. */
+static volatile long long offset;
+static volatile int watching[64];
+static volatile unsigned watchers;
+
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(which, now);
+    if (result == 0 && which == CLOCK_REALTIME && offset) {
+        long long time = now->tv_sec * 1000000000LL + now->tv_nsec + offset;
+        now->tv_sec = time / 1000000000;
+        now->tv_nsec = time % 1000000000;
+    }
+    return result;
+}
+
+/* Timers of everloop's that wait for the clock to be set are of this kind alone. */
+static void watch(int fd)
+{
+    for (unsigned i = 0; i < watchers; i++)
+        if (watching[i] == fd)
+            return;
+    if (watchers < 64)
+        watching[watchers++] = fd;
+}
+
+void faults_set_clock(long long by)
+{
+    int (*real)(int, int, void *, void *) = dlsym(RTLD_NEXT, "timerfd_settime");
+    struct itimerspec now = {{0, 0}, {0, 1}};
+    offset += by;
+    for (unsigned i = 0; i < watchers; i++)
+        real(watching[i], 0, &now, 0);
+}
+
+void faults_at_random(long often) { one_in = often; }
+void faults_random_error(int which, int error) { numbers[which] = error; }
 
 void faults_arm(int which, long at, int error) { armed = which; left = at; number = error; }
 void faults_disarm(void) { armed = -1; }
@@ -99,6 +148,7 @@ long NAME(PARAMETERS)
         errno = number;
         return -1;
     }
+    BEFORE
     return RESULTreal(ARGUMENTS);
 }
 """
@@ -116,6 +166,7 @@ def source():
             .replace("WHICH", str(which))
             # Linux closes the descriptor whatever close() returns.
             .replace("INSTEAD", "real(a);" if name == "close" else "")
+            .replace("BEFORE", "watch(a);" if name == "timerfd_settime" else "")
             .replace("RESULT", "" if long else "(int)")
         )
     return "".join(parts)
@@ -155,6 +206,23 @@ class Faults:
         """How many calls of each name there were since they were last forgotten."""
         counted = {name: self.library.faults_count(i) for i, name in enumerate(NAMES)}
         return {name: count for name, count in counted.items() if count}
+
+    def at_random(self, often, errors):
+        """From now on one in so many calls fails, of those of the names that errors has.
+
+        errors: by name, the error. Nothing fails any more for 0.
+        """
+        for name, error in errors.items():
+            self.library.faults_random_error(NAMES.index(name), getattr(errno, error))
+        self.library.faults_at_random(ctypes.c_long(often))
+
+    def made(self):
+        """How many calls have failed since they were last forgotten."""
+        return self.library.faults_made()
+
+    def set_clock(self, by):
+        """Set the wall clock of the process, by so many seconds: what waits for it is told."""
+        self.library.faults_set_clock(ctypes.c_longlong(round(by * 1e9)))
 
     def forget(self):
         self.library.faults_forget()

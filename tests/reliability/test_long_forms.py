@@ -1,4 +1,4 @@
-"""The short forms of memory_run.py, fuzz_run.py, leaks_run.py and soak.py, in processes of their own."""
+"""The short forms of the long tests that are programs, each in a process of its own."""
 
 import shutil
 import subprocess
@@ -13,11 +13,15 @@ COMMANDS = {
     "memory": ["memory_run", "--every", "5", "--short"],
     "fuzz": ["fuzz_run", "--programs", "200"],
     "leaks": ["leaks_run", "--times", "200"],
+    "clock": ["clock_run", "--seconds", "1"],
+    "signals": ["signals_run", "--seconds", "2", "--backends", "epoll"],
     "soak": ["soak", "--minutes", "0.15", "--connections", "30"],
 }
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+@pytest.mark.skipif(
+    not (shutil.which("cc") and shutil.which("openssl")), reason="needs cc and openssl"
+)
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_short_form(command):
     module, *arguments = command

@@ -5,6 +5,9 @@ pair of sockets, of which Python writes to one end (signal.set_wakeup_fd) and th
 reads from the other. So programs may put another Python handler in the place of ours,
 as they do with asyncio, and both are called.
 
+The pair takes some hundred signals. Those that come while it is full are noted by our Python
+handler, so that none is lost that came with many others.
+
 A `Signal` watcher of the same loop takes the signal before Python sees it. It passes it
 on while there is a handler here.
 
@@ -28,11 +31,15 @@ from everloop.process.signals import check_available, share
 # Those that have a pair.
 loops = weakref.WeakSet()
 
+# When so many are read at once, the pair may have been full.
+MANY = 100
+
 
 class SignalHandling:
     """The part of EventLoop that has signal handlers."""
 
     _signal_reader = _signal_writer = None
+    _signals_noted = frozenset()
 
     def add_signal_handler(self, sig, callback, *args):
         """Call ``callback(*args)`` in the loop whenever the signal comes.
@@ -90,6 +97,9 @@ class SignalHandling:
             arrived = self._signal_reader.recv(4096)
         except (BlockingIOError, InterruptedError):
             return
+        noted, self._signals_noted = self._signals_noted, set()
+        if len(arrived) >= MANY:
+            arrived = [*arrived, *noted.difference(arrived)]
         for sig in arrived:
             self._handle_signal(sig)
 
@@ -101,7 +111,7 @@ class SignalHandling:
         try:
             for end in pair:
                 end.setblocking(False)
-            signal.set_wakeup_fd(pair[1].fileno())
+            signal.set_wakeup_fd(pair[1].fileno(), warn_on_full_buffer=False)
         except ValueError as error:
             if self._signal_reader is None:
                 close_both(pair)
@@ -109,12 +119,13 @@ class SignalHandling:
         if self._signal_reader is None:
             self._signal_reader, self._signal_writer = pair
             loops.add(self)
+            self._signals_noted = set()
             self._add_reader(self._signal_reader.fileno(), self._read_signals)
 
     def _listen_to_signals(self):
         """The loop begins to run: in a forked child, or after another loop, it has to."""
         if self._signal_handlers and threading.current_thread() is threading.main_thread():
-            signal.set_wakeup_fd(self._signal_writer.fileno())
+            signal.set_wakeup_fd(self._signal_writer.fileno(), warn_on_full_buffer=False)
 
     def _close_signal_pair(self):
         """When there is no handler left."""
@@ -138,7 +149,9 @@ class SignalHandling:
 
 
 def ignore(signum, frame):
-    """Python's handler: the loop is told by another way."""
+    """Python's handler: the loop is told by the pair, if there is room in it."""
+    for loop in loops:
+        loop._signals_noted.add(signum)
 
 
 def close_both(pair):
