@@ -4,6 +4,7 @@ Each scenario runs on both, and returns what it saw: that has to be the same.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -509,3 +510,69 @@ async def times_given():
 
 def test_times_are_told_as_they_were_given():
     assert assert_same(times_given) == [(int, 100), (float, 100.5)]
+
+
+# The names of a connection
+
+
+async def names_of_an_accepted_connection(family, address, own_address, asked_before):
+    """Whether they are right, and of which type, while it is open and once it is closed."""
+    loop = asyncio.get_running_loop()
+    made = loop.create_future()
+
+    class Accepted(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            made.set_result((transport, self))
+
+    listener = socket.socket(family)
+    listener.bind(address)
+    client = socket.socket(family)
+    if own_address:
+        client.bind(own_address)
+    server = await loop.create_server(Accepted, sock=listener)
+    client.setblocking(False)
+    await loop.sock_connect(client, listener.getsockname())
+    transport, protocol = await made
+    right = {"peername": client.getsockname(), "sockname": client.getpeername()}
+    seen = []
+
+    def look():
+        for name, value in right.items():
+            told = transport.get_extra_info(name, "nothing")
+            seen.append((told == value, type(told), told is transport.get_extra_info(name)))
+
+    if asked_before:
+        look()
+    client.close()
+    await protocol.gets("lost")
+    look()
+    server.close()
+    return seen
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+@pytest.mark.parametrize(
+    "family", ["IPv4", "IPv6", "unnamed", "short path", "long path", "abstract"]
+)
+def test_names_of_an_accepted_connection(tmp_path, family, asked_before):
+    unix = socket.AF_UNIX
+    expected = None
+    for make_loop in (asyncio.new_event_loop, everloop.new_event_loop):
+        folder = tmp_path / make_loop.__module__
+        folder.mkdir()
+        (folder / ("x" * 50)).mkdir()
+        with contextlib.chdir(folder):
+            ways = {
+                "IPv4": (socket.AF_INET, ("127.0.0.1", 0), None),
+                "IPv6": (socket.AF_INET6, ("::1", 0), None),
+                "unnamed": (unix, "here", None),
+                "short path": (unix, "here", "there"),
+                "long path": (unix, "x" * 50 + "/here", "x" * 50 + "/there"),
+                "abstract": (unix, "\0" + str(folder), "\0" + str(folder) + " client"),
+            }
+            seen = seen_on(make_loop, names_of_an_accepted_connection, *ways[family], asked_before)
+        assert len(seen) == (4 if asked_before else 2)
+        assert all(right and same for right, _, same in seen)
+        assert expected in (None, seen)
+        expected = seen

@@ -22,7 +22,7 @@ from cython.cimports.everloop.sys.socket import (
     sockaddr_storage,
     socklen_t,
 )
-from cython.cimports.libc.string import memset
+from cython.cimports.libc.string import memcpy, memset
 
 
 @cython.cfunc
@@ -46,6 +46,31 @@ def address_object(storage: cython.pointer[sockaddr_storage], length: socklen_t)
     if storage.ss_family == AF_UNIX:
         return unix_name(storage, length)
     return NotImplemented
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def keep_name(
+    name: cython.pointer[Name], storage: cython.pointer[sockaddr_storage], length: socklen_t
+) -> cython.bint:
+    """Keep an address, if it is of those that can be kept: name_object() gives it then."""
+    if length > cython.sizeof(sockaddr_in6):
+        return False
+    if storage.ss_family == AF_INET6:
+        if cython.cast(cython.pointer[sockaddr_in6], storage).sin6_scope_id:
+            return False
+    elif storage.ss_family != AF_INET and storage.ss_family != AF_UNIX:
+        return False
+    memcpy(cython.address(name.storage), storage, length)
+    name.length = length
+    return True
+
+
+@cython.cfunc
+def name_object(name: cython.pointer[Name]) -> object:
+    return address_object(
+        cython.cast(cython.pointer[sockaddr_storage], cython.address(name.storage)), name.length
+    )
 
 
 @cython.cfunc

@@ -2,7 +2,7 @@
 
 Invariants: fd is open exactly as long as it is not -1, and whoever sets it to -1 has
 closed it or given it away; the socket object is made when somebody asks for it, and
-closes the descriptor then; a server knows the transport by its descriptor, from own() until it
+closes the descriptor then; names are objects once somebody has asked for them; a server knows the transport by its descriptor, from own() until it
 is detached, which comes before the descriptor is closed and its number somebody else's.
 """
 
@@ -10,7 +10,7 @@ import socket
 import weakref
 
 import cython
-from cython.cimports.everloop.aio.transports.address import address_object
+from cython.cimports.everloop.aio.transports.address import keep_name, name_object
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.protocol_calls import ProtocolCalls, enter_loop_by
 from cython.cimports.everloop.sys.socket import (
@@ -36,20 +36,20 @@ class SocketOwner(ProtocolCalls):
         """About the connection: 'socket', 'sockname', 'peername', and what else was given."""
         section: Section
         enter_loop_by(cython.address(section), self)
-        if name in self.extra:
-            return self.extra[name]
-        if name == "socket":
-            self.extra["socket"] = TransportSocket(self.socket_object())
-        elif name == "sockname" and self.fd >= 0:
-            self.extra["sockname"] = name_of(self.socket_object().getsockname)
-        return self.extra.get(name, default)
+        extra: dict = self.known()
+        if name not in extra:
+            found: object = self.find_out(name)
+            if found is NotImplemented:
+                return default
+            extra[name] = found
+        return extra[name]
 
     @property
     def _extra(self):
         section: Section
         enter_loop_by(cython.address(section), self)
-        self.get_extra_info("socket")
-        self.get_extra_info("sockname")
+        for name in ("socket", "sockname", "peername"):
+            self.get_extra_info(name)
         return self.extra
 
     @property
@@ -63,6 +63,25 @@ class SocketOwner(ProtocolCalls):
         return self.fd
 
     # Steps
+
+    @cython.cfunc
+    def known(self) -> dict:
+        if self.extra is None:
+            self.extra = {}
+        return self.extra
+
+    @cython.cfunc
+    def find_out(self, name: object) -> object:
+        """What has not been asked for yet; NotImplemented if there is no such thing."""
+        if name == "socket":
+            return TransportSocket(self.socket_object())
+        if name == "sockname" and self.fd >= 0:
+            return name_of(self.socket_object().getsockname)
+        if name == "sockname" and self.own_name.length:
+            return name_object(cython.address(self.own_name))
+        if name == "peername" and self.peer_name.length:
+            return name_object(cython.address(self.peer_name))
+        return NotImplemented
 
     @cython.cfunc
     def socket_object(self) -> object:
@@ -96,19 +115,20 @@ def closed_socket(family: cython.int) -> object:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def keep_name(self: SocketOwner) -> cython.int:
-    """The socket's own name is to be had as long as it is open only."""
+def keep_own_name(self: SocketOwner) -> cython.int:
+    """It is to be had as long as the socket is open only."""
     name: sockaddr_storage
     length: socklen_t = cython.sizeof(sockaddr_storage)
-    if "sockname" in self.extra or getsockname(
+    if self.extra is not None and "sockname" in self.extra:
+        return 0
+    if getsockname(
         self.fd,
         cython.cast(cython.pointer[sockaddr], cython.address(name)),
         cython.address(length),
     ):
         return 0
-    address: object = address_object(cython.address(name), length)
-    if address is not NotImplemented:
-        self.extra["sockname"] = address
+    if not keep_name(cython.address(self.own_name), cython.address(name), length):
+        self.known()["sockname"] = name_of(self.socket_object().getsockname)
     return 0
 
 
@@ -126,7 +146,7 @@ def close_socket(self: SocketOwner) -> cython.int:
     if self.fd < 0:
         return 0
     self.loop.transports.pop(self.fd, None)
-    keep_name(self)
+    keep_own_name(self)
     if self.sock is not None:
         self.sock.close()
         self.sock = None

@@ -1,7 +1,7 @@
 """StreamTransport: a connected stream socket, TCP or Unix, as a protocol sees it."""
 
 import cython
-from cython.cimports.everloop.aio.transports.address import Address, address_object
+from cython.cimports.everloop.aio.transports.address import Address, keep_name
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.socket_owner import detach, name_of
 from cython.cimports.everloop.aio.transports.stream_reading import StreamReading
@@ -78,16 +78,15 @@ def accepted_stream(
     peer: cython.pointer[Address],
 ) -> StreamTransport:
     """A transport for a connection that a server has accepted. It owns fd."""
-    name: object = address_object(cython.address(peer.storage), peer.length)
     self: StreamTransport = made(loop, fd, family, protocol, server, context)
+    if keep_name(cython.address(self.peer_name), cython.address(peer.storage), peer.length):
+        return self
     try:
-        if name is NotImplemented:
-            name = name_of(self.socket_object().getpeername)
+        self.known()["peername"] = name_of(self.socket_object().getpeername)
     except BaseException:
         # The caller closes fd, once.
         self.give_up()
         raise
-    self.extra["peername"] = name
     return self
 
 

@@ -415,7 +415,6 @@ def set_up(
 ) -> cython.int:
     """What all kinds have in common, for a socket that is open."""
     self.loop = loop
-    self.extra = {}
     self.set_protocol(protocol)
     self.context = context
     self.reader = TransportIo.__new__(TransportIo)
@@ -432,10 +431,11 @@ def begin_with_socket(
 ) -> cython.int:
     """Own a socket object, and start in the next round of the loop."""
     self.sock = sock
+    known: dict = self.known()
     if extra is not None:
-        self.extra.update(extra)
-    if "peername" not in self.extra:
-        self.extra["peername"] = name_of(sock.getpeername)
+        known.update(extra)
+    if "peername" not in known:
+        known["peername"] = name_of(sock.getpeername)
     self.loop.soon(self._begin, (waiter,), self.context)
     return 0
 
