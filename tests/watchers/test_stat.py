@@ -540,6 +540,91 @@ def test_directory_watched_as_end_and_on_the_way(loop, tmp_path):
     way.expect(lambda: way.watcher.current.st_size == 1)
 
 
+def several(loop, directory, names):
+    for name in names:
+        (directory / name).write_text("")
+    return [Seen(loop, directory / name) for name in names]
+
+
+def expect_all(watchers, wanted):
+    for each in watchers:
+        each.expect(lambda each=each: wanted(each.watcher.current))
+
+
+def test_directory_of_several_is_replaced(loop, tmp_path):
+    directory = tmp_path / "way" / "directory"
+    directory.mkdir(parents=True)
+    watchers = several(loop, directory, "abc")
+    settle(loop)
+    for _ in range(2):
+        directory.parent.rename(tmp_path / "away")
+        expect_all(watchers, lambda current: current.st_nlink == 0)
+        directory.mkdir(parents=True)
+        for name in "abc":
+            (directory / name).write_text("long")
+        expect_all(watchers, lambda current: current.st_size == 4)
+        (directory / "b").write_text("longer")
+        watchers[1].expect(lambda: watchers[1].watcher.current.st_size == 6)
+        (tmp_path / "away" / "directory").rename(tmp_path / "gone")
+        (tmp_path / "away").rmdir()
+        for name in "abc":
+            (tmp_path / "gone" / name).unlink()
+        (tmp_path / "gone").rmdir()
+
+
+def test_directory_replaced_while_another_is_started(loop, tmp_path):
+    """What the kernel has told already, but nobody has read, concerns the later one, too."""
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    (first,) = several(loop, directory, "a")
+    settle(loop)
+    directory.rename(tmp_path / "away")
+    directory.mkdir()
+    (second,) = several(loop, directory, "b")
+    directory.rename(tmp_path / "also away")
+    expect_all([first, second], lambda current: current.st_nlink == 0)
+    directory.mkdir()
+    (directory / "b").write_text("back")
+    second.expect(lambda: second.watcher.current.st_size == 4)
+
+
+def test_first_of_a_directory_stops(loop, tmp_path):
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    watchers = several(loop, directory, "abc")
+    for each in (0, 2, 1):
+        watchers[each].watcher.stop()
+        fresh = several(loop, directory, "de")
+        directory.rename(tmp_path / f"away {each}")
+        expect_all(fresh, lambda current: current.st_nlink == 0)
+        directory.mkdir()
+        for one in fresh:
+            one.watcher.stop()
+
+
+def test_all_sorts_of_entries_of_a_directory(loop, tmp_path):
+    directory = tmp_path / "directory"
+    (directory / "inner").mkdir(parents=True)
+    (directory / "link").symlink_to("file")
+    (directory / "inner link").symlink_to("inner/x")
+    watchers = several(loop, directory, ["file", "other"])
+    paths = ["link", "inner", "inner link", "inner/../other", "./file", "missing"]
+    watchers += [Seen(loop, f"{directory}/{path}") for path in paths]
+    settle(loop)
+    for changed, name, told in (
+        ("file", "file", {0, 2, 6}),
+        ("other", "other", {1, 5}),
+        ("inner/x", "inner/x", {3, 4}),
+        ("missing", "missing", {7}),
+    ):
+        for each in watchers:
+            each.calls.clear()
+        (directory / name).write_text(changed)
+        expect_all([watchers[number] for number in told], lambda current: current.st_nlink)
+        settle(loop)
+        assert {number for number, each in enumerate(watchers) if each.calls} == told
+
+
 def test_queue_overflow(inotify_loop, tmp_path):
     limit = int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 50000:

@@ -18,6 +18,7 @@ cdef extern from "Python.h":
     void Py_INCREF(PyObject* obj)
     void Py_DECREF(PyObject* obj)
 
+    bytes PyUnicode_EncodeFSDefault(object text)
     bint PyIndex_Check(object obj)
     bint PyFunction_Check(object obj)
     PyObject* PyFunction_GET_CODE(object function)

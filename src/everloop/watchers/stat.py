@@ -10,7 +10,7 @@ Who owns what: the loop owns the active Stats, their internal Timers and, in
 
 import os
 from math import isnan
-from stat import S_ISLNK
+from stat import S_ISLNK, S_ISREG
 
 import cython
 from cython.cimports.everloop.constants import EV_MINPRI, EV_READ, EV_STAT
@@ -19,6 +19,7 @@ from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.python import PyUnicode_EncodeFSDefault
 from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
@@ -221,7 +222,7 @@ def path_of(path: object) -> tuple:
         raise TypeError(
             f"path must be str, bytes or os.PathLike, not {type(path).__name__}"
         ) from None
-    encoded: bytes = os.fsencode(given)
+    encoded: bytes = given if isinstance(given, bytes) else PyUnicode_EncodeFSDefault(given)
     if not encoded:
         raise ValueError("path must not be empty")
     if b"\0" in encoded:
@@ -256,6 +257,13 @@ def refresh(self: Stat) -> cython.bint:
         current, link = attributes_of(self.location)
         if look == self.looks:
             break
+    return note(self, current, link)
+
+
+@cython.cfunc
+@cython.exceptval(-1)
+def note(self: Stat, current: object, link: object) -> cython.bint:
+    """Note what the latest look has found; returns whether it is something else than before."""
     seen: tuple = (compared(current), compared(link))
     changed: cython.bint = seen != self.seen
     if changed:
@@ -295,15 +303,10 @@ def existing(attributes: object) -> object:
 def compared(attributes: object) -> tuple:
     if attributes is None:
         return None
+    # As a sequence it has its mode, inode, device, links, owner, group and size first.
     return (
-        attributes.st_dev,
-        attributes.st_ino,
-        attributes.st_mode,
-        attributes.st_nlink,
-        attributes.st_uid,
-        attributes.st_gid,
+        attributes[:7],
         attributes.st_rdev,
-        attributes.st_size,
         attributes.st_mtime_ns,
         attributes.st_ctime_ns,
     )
@@ -349,13 +352,23 @@ def give_up(self: Stat) -> cython.int:
 def review(trail: Trail, anew: cython.bint) -> cython.int:
     """Follow the trail if it is to be followed anew; queue the Stat if there is a change."""
     stat: Stat = trail.watcher
+    looks: cython.uint = stat.looks
+    trail.found = None
     if anew:
+        trail.regular = S_ISREG(stat._current.st_mode)
         follow(trail)
         poll_as_needed(trail)
     # A change that was seen is not seen again: there must be room for its event.
     stat.loop.roster.reserve()
     reserve(stat.loop.queue, stat.rank, 1)
-    if not trail.left and refresh(stat) and not trail.left:
+    if trail.left:
+        return 0
+    found: object = trail.found
+    trail.found = None
+    # Nobody has looked since what was found on the way.
+    known: cython.bint = found is not None and looks == stat.looks
+    changed: cython.bint = note(stat, existing(found), None) if known else refresh(stat)
+    if changed and not trail.left:
         stat.loop.feed(stat, EV_STAT)
         return 1
     return 0

@@ -14,6 +14,9 @@ cdef class Trail:
     cdef bint left          # the Stat was stopped: nothing is to be done any more
     cdef bint busy          # a thread is following the path
     cdef bint outdated      # ... and has to do it again
+    cdef tuple way          # how far it is the same for all paths in the same directory, see paths
+    cdef bint regular       # a regular file is expected at the end of the path
+    cdef object found       # its attributes, looked at after all was marked; None: to be looked at
 
 cdef class Inotify:
     cdef CallingLoop loop
@@ -23,6 +26,7 @@ cdef class Inotify:
     cdef Watcher io               # internal; None while fd is -1
     cdef dict trails              # the keys: those that joined
     cdef dict marks               # wd -> {name: {trail: True}}
+    cdef Trail guide              # the one that followed its path last, or None
     cdef list emptied             # wds that lost their last trail while a thread marked
     cdef unsigned int marking     # threads inside inotify_add_watch()
     cdef list closing              # descriptors that the last of them closes

@@ -89,6 +89,8 @@ class Inotify:
         for wd, name in interests:
             self.unmark(trail, wd, name)
         self.trails.pop(trail, None)
+        if self.guide is trail:
+            self.guide = None
         if not self.trails:
             self.close()
         return 0

@@ -14,10 +14,15 @@ An inode tells by itself when it is moved, replaced or deleted, with one
 exception: a directory that some process has open does not tell of its removal.
 It is empty by then, so it is the last one on the trail or one that the trail
 goes on from with "..": for those the directory above is marked, too.
+
+Paths are mostly watched directory by directory. Up to the last component such a path leads
+as that of the trail that was followed before, its guide: what that one has marked is not
+marked again by the kernel, as long as nothing is known of a change there.
 """
 
 import os
-from stat import S_ISDIR, S_ISLNK
+from itertools import islice
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 import cython
 from cython.cimports.everloop.constants import EVFLAG_NOINOTIFY
@@ -111,7 +116,24 @@ def walk(trail: Trail) -> cython.int:
     device: object = None
     links: cython.int = 0
     steps: cython.int = 0
+    way: tuple = way_of_guide(trail)
+    if way is not None:
+        _, _, directory, device, links, trail.complete = way
+        del todo[1:]
+    trail.way = None
+    trail.found = None
     while todo and not trail.left:
+        if trail.way is None and len(todo) == 1:
+            trail.way = (
+                trail.interests,
+                len(trail.interests),
+                directory,
+                device,
+                links,
+                trail.complete,
+            )
+            inotify.guide = trail
+        as_file: cython.bint = trail.regular and len(todo) == 1
         steps += 1
         if steps > MAX_STEPS:
             trail.complete = False
@@ -122,8 +144,8 @@ def walk(trail: Trail) -> cython.int:
             directory = os.path.dirname(directory)
             is_directory = True
             continue
-        place: bytes = os.path.join(directory, name)
-        error: cython.int = inotify.mark(trail, place, SELF, b"")
+        place: bytes = directory + (name if directory == b"/" else b"/" + name)
+        error: cython.int = inotify.mark(trail, place, FILE if as_file else SELF, b"")
         if error == ENOENT:
             await_entry(trail, directory, name)
             if not os.path.lexists(place):
@@ -145,6 +167,10 @@ def walk(trail: Trail) -> cython.int:
         if not is_link:
             directory = place
             is_directory = S_ISDIR(attributes.st_mode)
+            if as_file and not error and S_ISREG(attributes.st_mode):
+                if links == trail.way[4]:
+                    trail.found = attributes
+                return 0
             continue
         links += 1
         target = read_link(place)
@@ -155,6 +181,44 @@ def walk(trail: Trail) -> cython.int:
             directory = b"/"
             is_directory = True
     return mark_end(trail, directory, is_directory)
+
+
+@cython.cfunc
+def way_of_guide(trail: Trail) -> tuple:
+    """The way of the guide, on which this trail is now marked, too; None if there is none.
+
+    Not while what was read from the kernel has not been acted upon: it may be about it.
+    """
+    inotify: Inotify = trail.inotify
+    guide: Trail = inotify.guide
+    if inotify.missed or guide is None or guide is trail or guide.outdated:
+        return None
+    way: tuple = guide.way
+    if way is None or way[0] is not guide.interests:
+        return None
+    if not same_directory(trail.location, guide.location):
+        return None
+    for wd, name in islice(guide.interests, cython.cast(cython.Py_ssize_t, way[1])):
+        names: dict = inotify.marks.get(wd)
+        if names is None or name not in names:
+            return None
+        names[name][trail] = True
+        trail.interests[wd, name] = True
+    return way
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def same_directory(one: bytes, other: bytes) -> cython.bint:
+    """Whether the paths differ in their last component only, which is a plain name."""
+    end: cython.Py_ssize_t = one.rfind(b"/") + 1
+    name: bytes = one[end:]
+    return (
+        name not in (b"", b".", b"..")
+        and other.rfind(b"/") + 1 == end
+        and other[end:] not in (b"", b".", b"..")
+        and one[:end] == other[:end]
+    )
 
 
 @cython.cfunc
