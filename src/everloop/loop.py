@@ -7,8 +7,9 @@ that ``engine``.
 import cython
 from cython.cimports.everloop.arguments import check_loop_callback, whole
 from cython.cimports.everloop.backends.registry import new_backend
-from cython.cimports.everloop.clock import Clock, nanoseconds
+from cython.cimports.everloop.clock import FOREVER, Clock, nanoseconds
 from cython.cimports.everloop.constants import (
+    EVBACKEND_EPOLL,
     EVBACKEND_MASK,
     EVBREAK_ALL,
     EVBREAK_CANCEL,
@@ -127,6 +128,9 @@ class Loop(FactoryLoop):
         finally:
             self.runs -= 1
             self.unnest()
+            self.rest()
+            if not wanted & EVRUN_NOWAIT:
+                self.wake_if_waiting()  # hosts did not ask for this one
             if self.breaking == EVBREAK_ONE:
                 self.breaking = EVBREAK_CANCEL
         return self.references > 0
@@ -193,6 +197,44 @@ class Loop(FactoryLoop):
             self.state = CLOSED
             return
         self.shut()
+
+    # As a guest of another main loop
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when the loop has something to do.
+
+        For another main loop that waits for it, and then runs a pass: `start` with
+        EVRUN_NOWAIT. It has to run one, too, when `timeout` is over, which it asks for
+        after each pass; the descriptor is another after `reset` or a fork.
+
+        From the first call on, whatever is started or fed outside of a pass, in any thread,
+        makes the descriptor readable.
+
+        Raises Error if the backend has none: only epoll does.
+        """
+        section: Section
+        enter_loop(cython.address(section), self)
+        self.check_open()
+        if self.kernel.flag != EVBACKEND_EPOLL:
+            raise Error(
+                "only a loop on the epoll backend has a descriptor: make it with EVBACKEND_EPOLL"
+            )
+        self.open_waker()
+        if not self.hosted:
+            self.hosted = True
+            self.take_host()
+        return self.kernel.fd
+
+    def timeout(self) -> object:
+        """Seconds until the loop's next timer; 0.0 if there is something to do at once.
+
+        None if there is no timer to wait for. Tells the kernel of what has been started.
+        """
+        section: Section
+        enter_loop(cython.address(section), self)
+        self.check_open()
+        left: nanoseconds = self.until_due()
+        return None if left >= FOREVER else cython.cast(cython.double, max(left, 0)) / 1e9
 
     def __enter__(self):
         self.check_open()

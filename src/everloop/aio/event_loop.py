@@ -17,8 +17,14 @@ from everloop.aio.mixins.pipes import Piping
 from everloop.aio.mixins.serving import Serving
 from everloop.aio.mixins.signal_handling import SignalHandling
 from everloop.aio.mixins.subprocesses import Subprocesses
-from everloop.aio.running import run_as_running
-from everloop.constants import EVBREAK_CANCEL, EVBREAK_ONE, EVFLAG_AUTO, EVRUN_ONCE
+from everloop.aio.running import run_as_guest, run_as_running
+from everloop.constants import (
+    EVBREAK_CANCEL,
+    EVBREAK_ONE,
+    EVFLAG_AUTO,
+    EVRUN_NOWAIT,
+    EVRUN_ONCE,
+)
 from everloop.loop import Loop
 
 
@@ -121,6 +127,8 @@ class EventLoop(
                 if self._stopping:
                     # Asked for before: the start within has forgotten it.
                     Loop.stop(self)
+        if flags == EVRUN_NOWAIT and self._has_host():
+            return run_as_guest(self, Loop.start, flags)
         return run_as_running(self, Loop.start, flags)
 
     def stop(self, how=1):

@@ -7,9 +7,26 @@ Python code. Whatever happens there, all that was set up is taken down.
 
 import sys
 import threading
-from asyncio import events
+from asyncio import events, tasks
 
 import cython
+
+
+def run_as_guest(loop, function, *args):
+    """The same where another loop of asyncio's may run, which goes on afterwards."""
+    host: object = events._get_running_loop()
+    if host is None:
+        return run_as_running(loop, function, *args)
+    task: object = tasks.current_task(host)
+    try:
+        if task is not None:
+            tasks._leave_task(host, task)
+        events._set_running_loop(None)
+        return run_as_running(loop, function, *args)
+    finally:
+        events._set_running_loop(host)
+        if task is not None:
+            tasks._enter_task(host, task)
 
 
 def run_as_running(loop, function, *args):

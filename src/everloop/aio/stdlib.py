@@ -217,6 +217,19 @@ CALLED = (
         ("(loop, /)",),
     ),
     Reliance(
+        "events._get_running_loop",
+        "a loop that another one runs puts it back; asyncio.__all__ has it",
+        "asyncio.get_running_loop()",
+        ("()",),
+    ),
+    Reliance(
+        "tasks._enter_task",
+        "the same for its task, if it is swept by one; documented for those who extend asyncio",
+        "none",
+        ("(loop, task)",),
+    ),
+    Reliance("tasks._leave_task", "the same", "the same", ("(loop, task)",)),
+    Reliance(
         f"{UNIX_LOOP}._check_signal",
         "ValueError or TypeError for what is no signal",
         "signal.valid_signals()",

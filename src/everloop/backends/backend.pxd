@@ -11,6 +11,7 @@ cdef class Backend:
     cdef bint silent             # does not tell of descriptors that were closed
     cdef bint woken              # wake_fd was readable at the last poll
     cdef bint wakes_once         # tells of each wake-up once: wake_fd need not be read
+    cdef bint shown              # others wait for its descriptor: wake-ups are to be taken from it
     cdef bint in_order           # what became ready first is to be reported first
     cdef bint lost               # the kernel's registrations are beyond repair: rebuild
     cdef int refused_fd          # a descriptor that the kernel refused, or -1
@@ -21,6 +22,7 @@ cdef class Backend:
     cdef void close(self) noexcept
     cdef int modify(self, int fd, int old, int new) noexcept
     cdef bint waits_for(self, int fd) noexcept
+    cdef bint restless(self) noexcept
     cdef int poll(self, nanoseconds timeout, bint hold_gil) except -1
     cdef int peek(self) except -1
     cdef int audit(self) noexcept

@@ -49,6 +49,12 @@ class Backend:
         return True
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def restless(self) -> cython.bint:
+        """Whether some are always ready that the kernel can't watch."""
+        return False
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
     def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
         """Wait up to timeout (FOREVER: without end) and report what happened.

@@ -129,6 +129,11 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def restless(self) -> cython.bint:
+        return len(self.always_ready) > 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def register(self, fd: cython.int, events: cython.int) -> cython.int:
         """Get fd into the kernel's set with these events, whether it is there or not."""
         slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
@@ -265,7 +270,7 @@ class EpollBackend(Backend):
     def peek(self) -> cython.int:
         count: cython.int = self.few_count
         ready: cython.int = -1
-        if count and count == self.table.linked:
+        if count and count == self.table.linked and not self.shown:
             ready = poll(self.few, count, 0)
         if ready < 0:
             return self.poll(0, True)

@@ -1,4 +1,5 @@
 from cpython.object cimport PyObject
+from everloop.clock cimport nanoseconds
 from everloop.engine.holding cimport HoldingLoop
 from everloop.engine.waiting cimport WaitingLoop
 from everloop.watcher cimport Watcher
@@ -22,5 +23,6 @@ cdef class CallingLoop(WaitingLoop):
     cdef int signals_arrived(self) except -1
     cdef int notice_fork(self) except -1
     cdef int hand_over_changes(self) except -1
+    cdef nanoseconds until_due(self) except -1
 
 cdef int retire(HoldingLoop loop, Watcher watcher) except -1

@@ -7,6 +7,7 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.clock import FOREVER, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_ASYNC,
     EV_MAXPRI,
@@ -211,6 +212,12 @@ class CallingLoop(WaitingLoop):
     def hand_over_changes(self) -> cython.int:
         """Tell the kernel which descriptors to watch for what."""
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def until_due(self) -> nanoseconds:
+        """How long a host may wait for the loop's descriptor before it runs a pass."""
+        return FOREVER
 
 
 @cython.cfunc

@@ -39,6 +39,7 @@ cdef class HoldingLoop:
     cdef dict pidfds             # process id: Io
     cdef object jumps            # Io of the timerfd, or None
     cdef bint jumps_tried
+    cdef list guests             # active Embed watchers of this loop on others that need a host
     cdef list unwatched          # Io that the kernel would not watch
     cdef object retry            # Timer that has them tried again, or None
 
@@ -47,6 +48,9 @@ cdef class HoldingLoop:
     cdef volatile int wakeup_requested   # asyncs are to be looked at
     cdef volatile int waiting    # in a wait without the GIL: others must wake it
     cdef volatile int alert      # waiting, or embedded: signals and sends must wake it
+    cdef int hosts               # others that wait on behalf of the loop, and run its passes
+    cdef bint hosted             # one of them has asked for fileno()
+    cdef bint needs_host         # embedded, it wants to be run for more than its descriptors
     cdef volatile int signals_pending
     cdef bint takes_signals_by_fd
 
@@ -67,5 +71,6 @@ cdef class HoldingLoop:
     cdef void wake_if_waiting(self) noexcept
     cdef void request_wakeup(self) noexcept
     cdef void wait_is_over(self) noexcept
+    cdef void update_alert(self) noexcept
     cdef int signal_claimed(self, int signum) except -1
     cdef int verify_structures(self) except -1

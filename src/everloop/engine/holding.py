@@ -4,7 +4,10 @@ This is the loop as a starting or stopping watcher knows it. Invariants:
 - The roster owns every watcher that is active or pending; all other structures borrow.
 - ``waiting`` is set from before the last look for noted signals until a wait without
   the GIL is over: whoever has something new looks at it, and wakes the loop.
-- ``alert`` is set while ``waiting`` is, and while another loop embeds this one.
+- ``waiting`` is set between passes, too, if the loop has ``hosts``: something else waits
+  for its descriptor, and is to be told what is new in the same way.
+- ``alert`` is set while ``waiting`` is, while another loop embeds this one, and while it
+  has hosts.
 - Whoever reads or changes anything here is in the section of ``gate``, but for what says
   otherwise: ``wakeup_requested`` and ``breaking`` are set by any thread, which then looks
   at ``alert``, or ``waiting``, as a wait looks at them after it has set those.
@@ -42,6 +45,7 @@ class HoldingLoop:
         self.children = []
         self.pidfds = {}
         self.embedders = []
+        self.guests = []
         self.unwatched = []
         self.prepares = WatcherArray()
         self.checks = WatcherArray()
@@ -111,7 +115,13 @@ class HoldingLoop:
     def wait_is_over(self) -> cython.void:
         """Nobody needs to end a wait; but a loop that embeds this one may be waiting."""
         self.waiting = False
-        self.alert = len(self.embedders) > 0
+        self.update_alert()
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def update_alert(self) -> cython.void:
+        self.alert = self.waiting or len(self.embedders) > 0 or self.hosts > 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -8,6 +8,9 @@ cdef class WaitingLoop(KernelLoop):
     cdef nanoseconds audited_at
     cdef nanoseconds audit_cost
 
+    cdef void take_host(self) noexcept
+    cdef void leave_host(self) noexcept
+    cdef void rest(self) noexcept
     cdef int look(self) except -1
     cdef int poll_eagerly(self) except -1
     cdef int wait_audited(self, nanoseconds timeout) except -1

@@ -27,10 +27,36 @@ from everloop.engine.breath import breathe
 @cython.cclass
 class WaitingLoop(KernelLoop):
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def take_host(self) -> cython.void:
+        """From now on one more waits on behalf of the loop; its waker is open."""
+        self.hosts += 1
+        self.kernel.shown = True
+        self.rest()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def leave_host(self) -> cython.void:
+        """One of them does so no longer."""
+        self.hosts -= 1
+        self.kernel.shown = self.hosts > 0
+        if self.hosts == 0 and self.runs == 0:
+            self.waiting = False
+        self.update_alert()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def rest(self) -> cython.void:
+        """No pass is on: hosts, if there are any, wait until there is something new."""
+        if self.hosts and self.runs == 0:
+            self.waiting = True
+            self.alert = True
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
     def look(self) -> cython.int:
         """Ask the kernel without waiting, if it can have anything to say."""
-        if self.descriptors.linked:
+        if self.descriptors.linked or self.alert:
             return self.kernel.peek()
         self.kernel.woken = False
         return 0

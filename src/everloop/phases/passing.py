@@ -29,6 +29,7 @@ from cython.cimports.everloop.watcher import Watcher
 from cython.cimports.everloop.watchers.child import forget_children
 from cython.cimports.everloop.watchers.embed import (
     follow_rebuild,
+    set_alarms,
     stop_embedders,
     sweep_embedded,
 )
@@ -85,6 +86,8 @@ class PassingLoop(RefusingLoop):
         if self.runs and self.thread != me:
             raise Error("start() can't be called while another thread runs the loop")
         self.nest()
+        if self.hosts:
+            self.waiting = False
         self.thread = me
         self.runs += 1
         if self.runs == 1 and self.kernel.silent and not (self.reset_requested or self.kernel.lost):
@@ -126,16 +129,52 @@ class PassingLoop(RefusingLoop):
         """Tell the kernel which descriptors to watch for what."""
         if self.inherited or self.generation != forking.generation:
             self.notice_fork()
+        self.tell_kernel()
+        while self.kernel.refused_fd >= 0 or self.descriptors.strays:
+            self.raise_refused()
+            self.descriptors.hand_over(self.kernel)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_kernel(self) -> cython.int:
+        """The same; what is refused is left to be raised."""
         if self.dates.count and not self.jumps_tried:
             watch_for_jumps(self)
         if self.descriptors.strays:
             self.descriptors.take_in_strays()
         if self.descriptors.change_count:
             self.descriptors.hand_over(self.kernel)
-        while self.kernel.refused_fd >= 0 or self.descriptors.strays:
-            self.raise_refused()
-            self.descriptors.hand_over(self.kernel)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def until_due(self) -> nanoseconds:
+        self.after_fork()
+        if self.inherited or self.reset_requested or self.kernel.lost:
+            return 0
+        self.tell_kernel()
+        if (
+            self.queue.cursor >= 0
+            or self.idle_count
+            or self.wakeup_requested
+            or self.signals_pending
+            or self.failed
+            or self.descriptors.strays
+            or self.kernel.refused_fd >= 0
+            or self.kernel.restless()
+        ):
+            return 0
+        set_alarms(self)
+        timeout: nanoseconds = FOREVER
+        now: nanoseconds = self._clock.monotonic()
+        if self.timers.count:
+            timeout = self.timers.nodes[0].at - now
+        if self.dates.count:
+            timeout = min(timeout, self.dates.nodes[0].at - self._clock.wall())
+            if self.jumps is None:
+                timeout = min(timeout, 60 * cython.cast(nanoseconds, NANO))
+        return max(timeout, self._timeout_interval)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -274,6 +313,7 @@ class PassingLoop(RefusingLoop):
         self.unwatched.clear()
         self.retry = None
         self.state = CLOSED
+        self.hosts = 0
         self.breaking = EVBREAK_ALL
         self.references = 0
         self.kernel.close()

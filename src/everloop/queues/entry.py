@@ -15,10 +15,10 @@ class Entry:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def remove_from(watchers: list, watcher: Entry) -> cython.int:
-    """Remove watcher itself, whatever a subclass takes for equal."""
+    """Remove watcher itself, whatever a subclass takes for equal; whether it was there."""
     place: cython.Py_ssize_t
     for place in range(len(watchers)):
         if watchers[place] is watcher:
             del watchers[place]
-            break
+            return 1
     return 0

@@ -5,11 +5,16 @@ and an internal Io watches it. What the other loop has not told its kernel yet w
 not show there: before each wait an internal Prepare runs a pass of it where there is
 such news.
 
+A loop that needs a host, as an EventLoop does, has more to do than its descriptors tell.
+This one is its host: it wakes this one whenever there is something new, and the internal
+Prepare has an internal Timer go off when it is due.
+
 ``Loop.embedders`` of the other loop lists the active Embed watchers on it, which
 follow it when its kernel's side is made anew and stop when it is closed.
 """
 
 import cython
+from cython.cimports.everloop.clock import FOREVER, nanoseconds
 from cython.cimports.everloop.constants import (
     EV_EMBED,
     EV_MINPRI,
@@ -35,8 +40,11 @@ from cython.cimports.everloop.watcher import (
 )
 from cython.cimports.everloop.watchers.io import Io, new_internal_io
 from cython.cimports.everloop.watchers.prepare import Prepare
+from cython.cimports.everloop.watchers.timer import Timer
 
 from everloop.errors import Error
+
+LONG = 3600.0  # seconds
 
 
 @cython.cclass
@@ -49,8 +57,9 @@ class Embed(Watcher):
 
     other: a loop on an embeddable backend (epoll; see embeddable_backends()).
 
-    Only descriptors wake this loop for the other one (and what is built on them, such
-    as Async and Signal); its timers and other watchers are served when it is swept.
+    Of a plain Loop only descriptors wake this one (and what is built on them, such as
+    Async and Signal); its timers and other watchers are served when it is swept. An
+    EventLoop does all that it does by itself: tasks, calls, timers, transports.
 
     A fatal exception in the other loop stops this one too.
 
@@ -89,15 +98,20 @@ class Embed(Watcher):
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
         prepare.flags |= INTERNAL
         io: Io = kernel_watcher(self, loop)
+        alarm: Timer = new_alarm(self, loop) if self._other.needs_host else None
         if self.flags & ACTIVE:
             return  # started by a finalizer meanwhile
         self.prepare = prepare
         self.io = io
+        self.alarm = alarm
         try:
             prepare.start()
             io.start()
             self._other.embedders.append(self)
             self._other.alert = True
+            if alarm is not None:
+                loop.guests.append(self)
+                self._other.take_host()
             loop.activate(self)
         except BaseException:
             leave_other(self)
@@ -202,6 +216,18 @@ def kernel_watcher(self: Embed, loop: CallingLoop) -> Io:
 
 
 @cython.cfunc
+def new_alarm(self: Embed, loop: CallingLoop) -> Timer:
+    """A Timer that goes off when the other loop is due, at this watcher's priority.
+
+    It repeats: one that fires once would not, being internal, be counted as it should.
+    """
+    alarm: Timer = Timer(0.0, LONG, loop, on_alarm, self)
+    alarm.flags |= INTERNAL
+    alarm.rank = self.rank
+    return alarm
+
+
+@cython.cfunc
 @cython.exceptval(-1, check=False)
 def leave_other(self: Embed) -> cython.int:
     """Have no part in the other loop any more, however far start() came."""
@@ -210,7 +236,12 @@ def leave_other(self: Embed) -> cython.int:
     self.io = None
     self.prepare = None
     remove_from(self._other.embedders, self)
-    self._other.alert = self._other.waiting or len(self._other.embedders) > 0
+    if self.alarm is not None:
+        Timer.stop(self.alarm)
+        self.alarm = None
+        if remove_from(self.loop.guests, self):
+            self._other.leave_host()
+    self._other.update_alert()
     return 0
 
 
@@ -223,10 +254,16 @@ def embed_of(io: Io) -> Embed:
 def on_readable(io: Io, revents):
     """The other loop has events: sweep it, or have the callback do so."""
     self: Embed = io.data
-    if self._callback is not None:
+    if self._callback is not None or self.alarm is not None:
         push(self.loop.queue, self, EV_EMBED)
     else:
         sweep_embedded(self)
+
+
+def on_alarm(alarm: Timer, revents):
+    """The other loop is due. With its descriptor ready, too, it is swept once."""
+    self: Embed = alarm.data
+    push(self.loop.queue, self, EV_EMBED)
 
 
 def on_prepare(prepare: Prepare, revents):
@@ -237,12 +274,37 @@ def on_prepare(prepare: Prepare, revents):
     """
     self: Embed = prepare.data
     self._other.notice_fork()
+    if self.alarm is not None:
+        set_alarm(self)
+        return
     passes: cython.int = 8
     while passes and self.flags & ACTIVE and self._other.descriptors.change_count:
         passes -= 1
         sweep_embedded(self)
     if not passes and self.flags & ACTIVE:
         self._other.hand_over_changes()
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_alarms(loop: CallingLoop) -> cython.int:
+    """The same for all loops that this one is the host of."""
+    for embed in loop.guests:
+        set_alarm(embed)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_alarm(self: Embed) -> cython.int:
+    """Have the other loop swept when it is due: at once, at a time, or when it wakes this one."""
+    alarm: Timer = self.alarm
+    left: nanoseconds = self._other.until_due()
+    Timer.stop(alarm)
+    if left < FOREVER:
+        alarm.set(cython.cast(cython.double, max(left, 0)) / 1e9, LONG)
+        alarm.start()
+    return 0
 
 
 @cython.cfunc

@@ -54,6 +54,7 @@ class Turn(Loop):
         self.ready = ReadyQueue()
         self.mail = ReadyQueue()
         self.due = []
+        self.needs_host = True
 
     def _run_until_stopped(self):
         """Pass after pass until stop(): what run_forever() does when all is set up."""
@@ -68,6 +69,8 @@ class Turn(Loop):
             self.references -= 1
             self.runs -= 1
             self.unnest()
+            self.rest()
+            self.wake_if_waiting()
             self.breaking = EVBREAK_CANCEL
 
     @cython.cfunc
@@ -88,6 +91,12 @@ class Turn(Loop):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
+    def until_due(self) -> nanoseconds:
+        self.take_mail()
+        return 0 if self.ready.count or self.due else Loop.until_due(self)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
     def wait(self, timeout: nanoseconds) -> cython.int:
         self.waking = False
         self.look_out(timeout)
@@ -102,6 +111,8 @@ class Turn(Loop):
         self.take_mail()
         if self.runs:
             hide(handle)
+        elif self.waiting:
+            self.waker.wake()
         append(self.ready, handle)
 
     @cython.cfunc
@@ -257,6 +268,10 @@ class Turn(Loop):
     def is_for_handle(self, watcher: Watcher) -> cython.bint:
         """Whether a handle's call is all that comes of the watcher's event."""
         return type(watcher) is TimerHandle
+
+    def _has_host(self) -> bool:
+        """Whether another loop runs the passes of this one."""
+        return self.hosts > 0
 
     @property
     def _debug(self) -> bool:
