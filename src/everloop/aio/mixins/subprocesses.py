@@ -12,6 +12,7 @@ import threading
 import warnings
 
 from everloop.aio.stdlib import logger
+from everloop.errors import Error
 from everloop.watchers.child import Child
 
 # From Python 3.14 on, who waits for a process does not wait for its pipes.
@@ -291,10 +292,18 @@ class Subprocesses:
         except OSError as error:
             if error.errno not in NONE_LEFT:
                 raise
-            # The program runs by now. A thread needs no descriptor to wait for it.
-            threading.Thread(
-                target=self._wait_for_child, args=[transport], name="child", daemon=True
-            ).start()
+            self._watch_by_thread(transport)
+        except Error:
+            # The kernel, or a sandbox, has no pidfd.
+            if self.is_closed():
+                raise
+            self._watch_by_thread(transport)
+
+    def _watch_by_thread(self, transport):
+        # The program runs by now. A thread needs no descriptor to wait for it.
+        threading.Thread(
+            target=self._wait_for_child, args=[transport], name="child", daemon=True
+        ).start()
 
     def _wait_for_child(self, transport):
         status = transport.get_extra_info("subprocess").wait()

@@ -2,8 +2,9 @@
 
 Invariants: fd is open exactly as long as it is not -1, and whoever sets it to -1 has
 closed it or given it away; the socket object is made when somebody asks for it, and
-closes the descriptor then; names are objects once somebody has asked for them; a server knows the transport by its descriptor, from own() until it
-is detached, which comes before the descriptor is closed and its number somebody else's.
+closes the descriptor then; names are objects once somebody has asked for them; a server
+knows the transport by its descriptor, from own() until it is detached, which comes before
+the descriptor is closed and its number somebody else's.
 """
 
 import socket
