@@ -62,6 +62,46 @@ def test_many_that_are_due_at_once_fire_in_order(loop, clock, count):
     assert loop.watchers == (later,)
 
 
+class Heap(list):
+    """A heap with four children a node, of (time, number), as libev's: it decides among equals."""
+
+    def push(self, node):
+        place = len(self)
+        self.append(node)
+        while place and self[(place - 1) // 4][0] > node[0]:
+            self[place] = self[(place - 1) // 4]
+            place = (place - 1) // 4
+        self[place] = node
+
+    def take_first(self):
+        first, node = self[0], self.pop()
+        if self:
+            place = 0
+            while children := range(place * 4 + 1, min(place * 4 + 5, len(self))):
+                best = min(children, key=lambda child: self[child][0])
+                if node[0] <= self[best][0]:
+                    break
+                self[place] = self[best]
+                place = best
+            self[place] = node
+        return first
+
+
+@pytest.mark.parametrize("times", [1, 5, 1000])
+@pytest.mark.parametrize("count", [5, 64, 65, 66, 300, 1000])
+def test_order_among_equal_times(loop, clock, count, times):
+    fired = []
+    heap = Heap()
+    chance = random.Random(count)
+    for n in range(count):
+        after = chance.randrange(times)
+        loop.timer(after * TICK, 0.0, lambda w, e: fired.append(w.data), n).start()
+        heap.push((after, n))
+    clock.advance(100.0)
+    pass_of(loop)
+    assert fired == [heap.take_first()[1] for _ in range(count)]
+
+
 @pytest.mark.parametrize("quiet", [0, 10, 3000])
 def test_due_ones_among_others_that_are_not(loop, clock, quiet):
     fired = []

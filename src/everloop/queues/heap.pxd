@@ -18,5 +18,6 @@ cdef class Heap:
     cdef void delay(self, nanoseconds delta) noexcept
     cdef void rebuild(self) noexcept
     cdef unsigned int count_due(self, nanoseconds now, unsigned int limit) noexcept
-    cdef unsigned int take_due(self, nanoseconds now, HeapNode* due) noexcept
+    cdef void copy_due(self, nanoseconds now, HeapNode* due) noexcept
+    cdef void remove_due(self, nanoseconds now) noexcept
     cdef int verify(self) except -1

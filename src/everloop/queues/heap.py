@@ -84,25 +84,31 @@ class Heap:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def take_due(self, now: nanoseconds, due: cython.pointer[HeapNode]) -> cython.uint:
-        """Move all nodes that are due to due, which has room for them, in no order.
-
-        For when many are due at once: one pass over the heap, where taking them one
-        by one would rearrange it each time.
-        """
-        taken: cython.uint = 0
-        kept: cython.uint = 0
+    def copy_due(self, now: nanoseconds, due: cython.pointer[HeapNode]) -> cython.void:
+        """Copy all nodes that are due to due, which has room for them, in no order."""
+        copied: cython.uint = 0
         place: cython.uint
         for place in range(self.count):
             if self.nodes[place].at <= now:
-                due[taken] = self.nodes[place]
-                taken += 1
-            else:
+                due[copied] = self.nodes[place]
+                copied += 1
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def remove_due(self, now: nanoseconds) -> cython.void:
+        """Remove all nodes that are due.
+
+        For when many are at once: one pass over the heap, where removing them one by one
+        would rearrange it each time.
+        """
+        kept: cython.uint = 0
+        place: cython.uint
+        for place in range(self.count):
+            if self.nodes[place].at > now:
                 self.nodes[kept] = self.nodes[place]
                 kept += 1
         self.count = kept
         self.rebuild()
-        return taken
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

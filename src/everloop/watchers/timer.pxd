@@ -3,7 +3,8 @@ from everloop.engine.calling cimport CallingLoop
 from everloop.watcher cimport Watcher
 
 cdef enum:
-    FEW = 1024   # expired timers that are taken from the heap one by one
+    FEW = 64     # expired timers that are taken from the heap one by one
+    MANY = 1024  # no more are
     AHEAD = 8    # how far ahead memory is fetched where it is surely cold
 
 cdef class Timer(Watcher):

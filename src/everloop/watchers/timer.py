@@ -197,18 +197,22 @@ def next_time(self: Timer, at: nanoseconds, now: nanoseconds) -> nanoseconds:
 def queue_expired(loop: CallingLoop) -> cython.int:
     """Queue the timers that are due, and re-arm or stop them."""
     heap: Heap = loop.timers
-    first: HeapNode[FEW]
+    first: HeapNode[MANY]
     taken: cython.uint = 0
     if heap.count == 0 or heap.nodes[0].at > loop.mono:
         return 0
-    while taken < FEW and heap.count and heap.nodes[0].at <= loop.mono:
+    if heap.count > FEW:
+        enough: cython.uint = max(cython.cast(cython.uint, FEW), heap.count // 8) + 1
+        if heap.count_due(loop.mono, enough) >= enough and queue_many(loop, True):
+            return 0
+    while taken < MANY and heap.count and heap.nodes[0].at <= loop.mono:
         first[taken] = heap.nodes[0]
         take_first(loop, cython.cast(Timer, first[taken].watcher))
         taken += 1
     # The pending queue gives back the last one first, so the latest go in first.
     try:
-        if taken == FEW:
-            queue_many(loop)
+        if taken == MANY:
+            queue_many(loop, False)
         while taken:
             push(loop.queue, cython.cast(Timer, first[taken - 1].watcher), EV_TIMER)
             taken -= 1
@@ -234,19 +238,27 @@ def take_first(loop: CallingLoop, timer: Timer) -> cython.void:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def queue_many(loop: CallingLoop) -> cython.int:
-    """Queue timers that are due, by the thousand: sorted, not taken one by one."""
+def queue_many(loop: CallingLoop, unless_tied: cython.bint) -> cython.bint:
+    """Queue all timers that are due: sorted, not taken one by one.
+
+    Returns False, without having done so, if some are due at the same time: only
+    the heap knows their order.
+    """
     heap: Heap = loop.timers
     due: cython.uint = heap.count_due(loop.mono, heap.count)
     if due == 0:
-        return 0
+        return True
     batch = cython.cast(
         cython.pointer[HeapNode], PyMem_RawMalloc(2 * due * cython.sizeof(HeapNode))
     )
     if batch == cython.NULL:
         raise MemoryError("no memory for expired timers")
-    heap.take_due(loop.mono, batch)
+    heap.copy_due(loop.mono, batch)
     nodes: cython.pointer[HeapNode] = sort_by_time(batch, cython.address(batch[due]), due)
+    if unless_tied and has_ties(nodes, due):
+        PyMem_RawFree(batch)
+        return False
+    heap.remove_due(loop.mono)
     timer: Timer
     try:
         while due:
@@ -265,7 +277,18 @@ def queue_many(loop: CallingLoop) -> cython.int:
             due -= 1
             heap.put_back(cython.cast(Timer, nodes[due].watcher), nodes[due].at)
         PyMem_RawFree(batch)
-    return 0
+    return True
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def has_ties(nodes: cython.pointer[HeapNode], count: cython.uint) -> cython.bint:
+    """Whether any two of nodes in order are due at the same time."""
+    while count > 1:
+        count -= 1
+        if nodes[count].at == nodes[count - 1].at:
+            return True
+    return False
 
 
 @cython.cfunc
