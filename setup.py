@@ -20,12 +20,14 @@ PLAIN_PYTHON = {
     "event_loop",
     "features",
     "pipes",
+    "pytest_plugin",
     "resolving",
     "selecting",
     "serving",
     "signal_handling",
     "stdlib",
     "subprocesses",
+    "testing",
     "unusable",
 }
 
