@@ -21,7 +21,7 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.engine.flags import flags_to_use
 from cython.cimports.everloop.engine.holding import CLOSED, OPEN, UNMADE
-from cython.cimports.everloop.engine.inline import enter_loop, freshen
+from cython.cimports.everloop.engine.inline import enter_loop, freshen, own_thread
 from cython.cimports.everloop.engine.timed import interval
 from cython.cimports.everloop.factories import FactoryLoop
 from cython.cimports.everloop.process import forking
@@ -54,7 +54,7 @@ class Loop(FactoryLoop):
     to serve more events at once at the price of latency.
     timeout_interval: seconds by which timers may be late, to serve more at once.
     debug: every exception that leaves a callback stops the loop and is raised
-    by `start`.
+    by `start`; what is for the loop's own thread raises Error in another.
 
     A loop is run by one thread at a time. Other threads may start and stop its
     watchers, call `stop`, and `Async.send`: a waiting loop notices at once.
@@ -165,6 +165,7 @@ class Loop(FactoryLoop):
         """
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "invoke()")
         self.check_open()
         self.nest()
         try:
@@ -180,6 +181,7 @@ class Loop(FactoryLoop):
         """
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "reset()")
         self.check_open()
         if self.pid != getpid():
             self.become_child()
@@ -245,7 +247,7 @@ class Loop(FactoryLoop):
 
     @property
     def debug(self) -> bool:
-        """Whether every exception that leaves a callback stops the loop."""
+        """Whether every exception stops the loop, and calls by other threads raise Error."""
         return self.debugging
 
     @debug.setter
@@ -274,12 +276,14 @@ class Loop(FactoryLoop):
         """Refresh the loop's time, as after a long computation in a callback."""
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "update()")
         self.read_clocks()
 
     def suspend(self) -> None:
         """Stop the time of timers, until `resume`."""
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "suspend()")
         self.read_clocks()
         if self.suspended == 0:
             self.suspended = self.mono
@@ -288,6 +292,7 @@ class Loop(FactoryLoop):
         """Go on after `suspend`: for timers no time has passed in between."""
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "resume()")
         self.read_clocks()
         if self.suspended:
             self.timers.delay(self.mono - self.suspended)
@@ -304,6 +309,7 @@ class Loop(FactoryLoop):
     def clock(self, clock: Clock):
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "the setter of clock")
         if clock is None:
             raise TypeError("clock must be a Clock, not None")
         freshen(self)
@@ -389,6 +395,7 @@ class Loop(FactoryLoop):
     def callback(self, callback):
         section: Section
         enter_loop(cython.address(section), self)
+        own_thread(self, "the setter of callback")
         check_loop_callback(callback)
         self._callback, callback = callback, self._callback
 
@@ -412,6 +419,7 @@ class Loop(FactoryLoop):
 
     @io_interval.setter
     def io_interval(self, seconds: cython.double):
+        own_thread(self, "the setter of io_interval")
         self._io_interval = interval("io_interval", seconds)
 
     @property
@@ -421,6 +429,7 @@ class Loop(FactoryLoop):
 
     @timeout_interval.setter
     def timeout_interval(self, seconds: cython.double):
+        own_thread(self, "the setter of timeout_interval")
         self._timeout_interval = interval("timeout_interval", seconds)
 
     @property

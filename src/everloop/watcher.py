@@ -6,7 +6,7 @@ from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_MINPRI
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.holding import OPEN
-from cython.cimports.everloop.engine.inline import enter_loop_of
+from cython.cimports.everloop.engine.inline import enter_loop_of, own_thread
 from cython.cimports.everloop.queues.entry import ACTIVE, Entry
 from cython.cimports.everloop.sys.python import (
     CO_ASYNC_GENERATOR,
@@ -104,6 +104,7 @@ class Watcher(Entry):
         loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        own_thread(loop, "Watcher.invoke()")
         if bits >= 0 and bits != loop.last_revents:
             loop.last_number = bits
             loop.last_revents = bits

@@ -1,6 +1,7 @@
 # What every start of a watcher, or of a timer, asks: inline.
 from cpython.object cimport PyObject
 from everloop.engine.holding cimport OPEN, HoldingLoop
+from everloop.engine.kernel_side cimport KernelLoop
 from everloop.engine.timed cimport TimedLoop
 from everloop.sys.threads cimport (
     enter_nothing, enter_section, inside_section, let_others_in, section_wanted
@@ -29,6 +30,12 @@ cdef inline void let_in(HoldingLoop loop) noexcept:
     """Between callbacks: let threads in that wait to change the loop, as the GIL does by itself."""
     if section_wanted(<PyObject*>loop.gate):
         let_others_in()
+
+cdef inline int own_thread(KernelLoop loop, str call) except -1:
+    """In debug mode: raises Error if another thread runs the loop."""
+    if loop.debugging:
+        loop.check_thread(call)
+    return 0
 
 cdef inline bint unable(HoldingLoop loop) noexcept:
     """Whether make_able() is to be called before a watcher of the loop can be started."""

@@ -11,6 +11,7 @@ cdef class KernelLoop(TimedLoop):
     cdef unsigned long thread    # the one that runs the loop, while runs > 0
 
     cdef int after_fork(self) except -1
+    cdef int check_thread(self, str call) except -1
     cdef int become_child(self) except -1
     cdef int rebuild(self) except -1
     cdef int open_waker(self) except -1

@@ -16,6 +16,8 @@ from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.process import getpid
 from cython.cimports.everloop.sys.python import PyThread_get_thread_ident
 
+from everloop.errors import Error
+
 
 @cython.cclass
 class KernelLoop(TimedLoop):
@@ -27,6 +29,15 @@ class KernelLoop(TimedLoop):
             self.flags & EVFLAG_FORKCHECK and getpid() != self.pid
         ):
             self.become_child()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check_thread(self, call: str) -> cython.int:
+        """Raises Error if the loop is run by another thread than this one."""
+        self.after_fork()
+        if self.runs and self.thread != PyThread_get_thread_ident():
+            raise Error(f"{call} can't be called while another thread runs the loop")
         return 0
 
     @cython.cfunc

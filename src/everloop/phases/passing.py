@@ -44,8 +44,6 @@ from cython.cimports.everloop.watchers.stat import rebuild_stats
 from cython.cimports.everloop.watchers.timer import queue_expired
 from cython.cimports.everloop.watchers.wall_clock import queue_due, reschedule_all
 
-from everloop.errors import Error
-
 
 @cython.cclass
 class PassingLoop(RefusingLoop):
@@ -81,14 +79,11 @@ class PassingLoop(RefusingLoop):
     @cython.exceptval(-1, check=False)
     def enter(self) -> cython.int:
         """Note that start() runs, in this thread."""
-        self.after_fork()
-        me: cython.ulong = PyThread_get_thread_ident()
-        if self.runs and self.thread != me:
-            raise Error("start() can't be called while another thread runs the loop")
+        self.check_thread("start()")
         self.nest()
         if self.hosts:
             self.waiting = False
-        self.thread = me
+        self.thread = PyThread_get_thread_ident()
         self.runs += 1
         if self.runs == 1 and self.kernel.silent and not (self.reset_requested or self.kernel.lost):
             now: nanoseconds = self._clock.monotonic()
@@ -298,9 +293,7 @@ class PassingLoop(RefusingLoop):
     @cython.exceptval(-1, check=False)
     def shut(self) -> cython.int:
         """Stop all watchers and release all descriptors."""
-        self.after_fork()
-        if self.runs and self.thread != PyThread_get_thread_ident():
-            raise Error("close() can't be called while another thread runs the loop")
+        self.check_thread("close()")
         stop_embedders(self)
         for watcher in self.roster.watchers():
             if not cython.cast(Watcher, watcher).flags & INTERNAL:

@@ -24,7 +24,7 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.holding import OPEN
-from cython.cimports.everloop.engine.inline import enter_loop, enter_loop_of, unable
+from cython.cimports.everloop.engine.inline import enter_loop, enter_loop_of, own_thread, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.threads import Section
@@ -136,6 +136,7 @@ class Embed(Watcher):
         loop: CallingLoop = self.loop
         if loop is None or loop.state != OPEN:
             raise_unusable(self)
+        own_thread(loop, "Embed.sweep()")
         sweep_embedded(self)
 
     def set(self, other: object) -> None:

@@ -15,6 +15,7 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.cpython.tuple import PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cython.cimports.everloop.aio.calls.observing import run_observed
+from cython.cimports.everloop.aio.calls.own_thread import check_thread
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import from_seconds
 from cython.cimports.everloop.engine.failures import propagate
@@ -68,6 +69,8 @@ class Handle:
         enter_loop(cython.address(section), self.loop)
         if self.threadsafe:
             self.wait_until_over()
+        else:
+            check_thread(self.loop)
         self.forget()
 
     def cancelled(self) -> bool:
@@ -180,6 +183,7 @@ class TimerHandle(Timer):
         """Do not call, if it has not been done yet."""
         section: Section
         enter_loop_of(cython.address(section), self)
+        check_thread(self.handle.loop)
         if self.handle.is_cancelled:
             return
         self.handle.forget()

@@ -16,6 +16,7 @@ from cython.cimports.everloop.aio.calls.handle import (
     new_handle,
     new_timer_handle,
 )
+from cython.cimports.everloop.aio.calls.own_thread import check_thread
 from cython.cimports.everloop.aio.calls.patched_clock import PatchedClock
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.clock import Clock, check_number, from_seconds
@@ -108,6 +109,7 @@ class Scheduling(Turn):
         """
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         if self.state != OPEN:
             self.raise_closed()
         if self.task_factory is not None:
@@ -124,6 +126,7 @@ class Scheduling(Turn):
     def _task_factory(self, factory):
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         self.task_factory, factory = factory, self.task_factory
 
     @property
@@ -148,6 +151,7 @@ class Scheduling(Turn):
         """
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         clock: Clock = unpatched(self._clock)
         self.clock = clock if function is None else PatchedClock(function, clock, ready)
         handle: TimerHandle
@@ -213,8 +217,12 @@ class Scheduling(Turn):
             raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
         return 0
 
-    def _check_thread(self):
+    def _check_own_thread(self):
         """In debug mode: raises RuntimeError in a thread that does not run the loop."""
+        check_thread(self)
+
+    def _check_thread(self):
+        """Raises RuntimeError in a thread that does not run the loop."""
         if self.runner != 0 and self.runner != PyThread_get_thread_ident():
             raise RuntimeError(
                 "Non-thread-safe operation invoked on an event loop other than the current one"

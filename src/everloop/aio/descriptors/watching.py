@@ -8,6 +8,7 @@ is served in the kernel's order; what waits for one never ends the loop by an er
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.aio.calls.handle import RANK, Handle, new_handle
+from cython.cimports.everloop.aio.calls.own_thread import check_thread
 from cython.cimports.everloop.aio.calls.scheduling import Scheduling
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.aio.descriptors.callback_io import CallbackIo, new_callback_io
@@ -81,21 +82,25 @@ class Watching(Scheduling):
     def _add_reader(self, fd, callback, *args, context=None):
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         return self.watch(self.readers, fd, EV_READ, callback, args, context)
 
     def _remove_reader(self, fd):
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         return self.unwatch(self.readers, descriptor_of(fd))
 
     def _add_writer(self, fd, callback, *args, context=None):
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         return self.watch(self.writers, fd, EV_WRITE, callback, args, context)
 
     def _remove_writer(self, fd):
         section: Section
         enter_loop(cython.address(section), self)
+        check_thread(self)
         return self.unwatch(self.writers, descriptor_of(fd))
 
     def _ensure_fd_no_transport(self, fd):

@@ -52,11 +52,16 @@ class Pipe(asyncio.BaseTransport):
 
     def set_protocol(self, protocol):
         """Tell another protocol from now on."""
+        self._check_thread()
         self._protocol = protocol
 
     def is_closing(self):
         """Whether the transport is closed or on its way there."""
         return self._closing
+
+    def _check_thread(self):
+        if self._loop is not None:
+            self._loop._check_own_thread()
 
     def _soon(self, callback, *args):
         self._loop.call_soon(callback, *args, context=self._context)
@@ -127,18 +132,21 @@ class ReadPipe(Pipe, asyncio.ReadTransport):
 
     def pause_reading(self):
         """Read no more until `resume_reading`."""
+        self._check_thread()
         if self.is_reading():
             self._paused = True
             self._loop._remove_reader(self._fd)
 
     def resume_reading(self):
         """Read again after `pause_reading`."""
+        self._check_thread()
         if self._paused and not self._closing:
             self._paused = False
             self._watch(self._readable)
 
     def close(self):
         """Read no more; the protocol learns by connection_lost()."""
+        self._check_thread()
         if not self._closing:
             self._shut(None)
 
@@ -181,6 +189,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
 
     def write(self, data):
         """Send data, a bytes-like object, as soon as somebody reads it."""
+        self._check_thread()
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(
                 f"data argument must be a bytes-like object, not {type(data).__name__!r}"
@@ -205,6 +214,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
 
     def write_eof(self):
         """Close after what is kept has been sent: the reader gets the end of the file."""
+        self._check_thread()
         if self._closing:
             return
         self._closing = True
@@ -222,6 +232,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
 
     def abort(self):
         """Close at once; what is kept is not sent."""
+        self._check_thread()
         if self._file is not None:
             self._shut(None)
 
@@ -239,6 +250,7 @@ class WritePipe(Pipe, asyncio.WriteTransport):
         The default for low is a quarter of high, for high four times low or 64 KiB.
         Raises ValueError unless high >= low >= 0.
         """
+        self._check_thread()
         self._low, self._high = water_marks(high, low)
         self._hold_back()
 

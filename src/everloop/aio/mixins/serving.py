@@ -78,6 +78,7 @@ class Server(asyncio.Server):
 
     def close(self):
         """Accept no more. Connections that there are go on."""
+        self._loop._check_own_thread()
         sockets, self._sockets = self._sockets, None
         if sockets is None:
             return

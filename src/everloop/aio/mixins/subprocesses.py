@@ -79,6 +79,7 @@ class SubprocessTransport(asyncio.SubprocessTransport):
 
     def set_protocol(self, protocol):
         """Tell another protocol from now on."""
+        self._check_thread()
         self._protocol = protocol
 
     def is_closing(self):
@@ -100,6 +101,7 @@ class SubprocessTransport(asyncio.SubprocessTransport):
 
     def send_signal(self, signal):
         """Send it a signal. Raises ProcessLookupError after connection_lost()."""
+        self._check_thread()
         if self._process is None:
             raise ProcessLookupError
         # Its number may be another's by now.
@@ -117,6 +119,7 @@ class SubprocessTransport(asyncio.SubprocessTransport):
 
     def close(self):
         """Close its pipes, and kill it if it runs."""
+        self._check_thread()
         if self._closed:
             return
         self._closed = True
@@ -127,6 +130,10 @@ class SubprocessTransport(asyncio.SubprocessTransport):
             # It may have ended by now, or run as somebody else.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 self._process.kill()
+
+    def _check_thread(self):
+        if self._loop is not None:
+            self._loop._check_own_thread()
 
     def give_up(self):
         """End the process at once, since nobody would hear of its end."""

@@ -30,6 +30,7 @@ class Carrying(Driving):
     ):
         section: Section
         enter_loop(cython.address(section), self)
+        self._check_own_thread()
         self._ensure_fd_no_transport(sock)
         return new_stream(self, sock, protocol, waiter, extra, server, context)
 
@@ -47,6 +48,7 @@ class Carrying(Driving):
     ):
         section: Section
         enter_loop(cython.address(section), self)
+        self._check_own_thread()
         self._ensure_fd_no_transport(rawsock)
         tls = FastSSLProtocol(self, protocol, sslcontext, waiter, **options)
         new_stream(self, rawsock, tls, None, extra, server, context)
@@ -55,12 +57,14 @@ class Carrying(Driving):
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
         section: Section
         enter_loop(cython.address(section), self)
+        self._check_own_thread()
         self._ensure_fd_no_transport(sock)
         return new_datagram(self, sock, protocol, address, waiter, extra)
 
     def _start_serving(self, sock, server):
         section: Section
         enter_loop(cython.address(section), self)
+        self._check_own_thread()
         listener: Listener = new_listener(self, sock, server)
         self.listeners[listener.fd] = listener
         listener.begin()
@@ -72,6 +76,7 @@ class Carrying(Driving):
     def _stop_serving(self, sock):
         section: Section
         enter_loop(cython.address(section), self)
+        self._check_own_thread()
         listener: Listener = self.listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.end()

@@ -21,7 +21,7 @@ from cython.cimports.everloop.aio.descriptors.watching import SCRATCH
 from cython.cimports.everloop.aio.transports.address import Address, address_object, fill_address
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.datagram_batch import BATCH, DatagramBatch
-from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by, own_thread
 from cython.cimports.everloop.aio.transports.transport import (
     SocketTransport,
     as_bytes,
@@ -68,6 +68,7 @@ class DatagramTransport(SocketTransport):
         """
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         check_bytes(data)
         if self.peer is not None:
             if addr is not None and addr != self.peer:

@@ -25,3 +25,9 @@ cdef inline void enter_loop_by(void* section, ProtocolCalls transport) noexcept:
         enter_nothing(section)
     else:
         enter_section(section, <PyObject*>transport.loop.gate)
+
+cdef inline int own_thread(ProtocolCalls transport) except -1:
+    """In debug mode: raises RuntimeError in a thread that does not run the transport's loop."""
+    if transport.loop is not None and transport.loop.debug_mode:
+        transport.loop._check_thread()
+    return 0

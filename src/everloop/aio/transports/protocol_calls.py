@@ -7,7 +7,7 @@ reaches the loop, but for SystemExit and KeyboardInterrupt.
 
 import cython
 from cython.cimports.cpython.object import PyObject
-from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by, own_thread
 from cython.cimports.everloop.aio.transports.tls import SSLCore, takes_buffer
 from cython.cimports.everloop.engine.failures import propagate
 from cython.cimports.everloop.sys.python import (
@@ -34,6 +34,7 @@ class ProtocolCalls:
         """Tell another protocol from now on."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         self.protocol = protocol
         self.buffered = takes_buffer(protocol)
         self.tls = protocol if isinstance(protocol, SSLCore) else None

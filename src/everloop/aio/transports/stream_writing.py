@@ -12,7 +12,7 @@ from cython.cimports.cpython.bytes import (
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
-from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by, own_thread
 from cython.cimports.everloop.aio.transports.transport import SocketTransport, as_bytes, check_bytes
 from cython.cimports.everloop.aio.transports.write_buffer import VECTORS, WriteBuffer
 from cython.cimports.everloop.engine.failures import system_error
@@ -44,6 +44,7 @@ class StreamWriting(SocketTransport):
         """
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         self.check_writable("write")
         if type(data) is bytes:
             self.give(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
@@ -60,6 +61,7 @@ class StreamWriting(SocketTransport):
         """Send each of an iterable of bytes-like objects, in one system call if possible."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         self.check_writable("writelines")
         pieces = [as_bytes(piece) for piece in list_of_data]
         if not pieces:
@@ -83,6 +85,7 @@ class StreamWriting(SocketTransport):
         """
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         if self.closing or self.eof:
             return
         self.eof = True

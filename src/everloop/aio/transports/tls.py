@@ -207,9 +207,45 @@ class SSLTransport(SSLProtocolTransport):
         """Encrypt data, a bytes-like object, and send it as soon as the peer takes it."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data: expecting a bytes-like instance, got {type(data).__name__}")
+        self._loop._check_own_thread()
         core: SSLCore = self._ssl_protocol
         if core is not None and data:
             core.write(data)
+
+    def writelines(self, list_of_data):
+        """Send each of an iterable of bytes-like objects."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.writelines(self, list_of_data)
+
+    def set_protocol(self, protocol):
+        """Tell another protocol from now on."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.set_protocol(self, protocol)
+
+    def pause_reading(self):
+        """Read no more until `resume_reading`."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.pause_reading(self)
+
+    def resume_reading(self):
+        """Read again after `pause_reading`."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.resume_reading(self)
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Say when the protocol is told to pause and to resume writing, in bytes kept."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.set_write_buffer_limits(self, high, low)
+
+    def close(self):
+        """Close after what is kept has been sent; the protocol learns by connection_lost()."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.close(self)
+
+    def abort(self):
+        """Close at once; what is kept is not sent."""
+        self._loop._check_own_thread()
+        SSLProtocolTransport.abort(self)
 
 
 class FastSSLProtocol(SSLCore, SSLProtocol):

@@ -18,7 +18,7 @@ import warnings
 import cython
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.transports.carrying import Carrying
-from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by
+from cython.cimports.everloop.aio.transports.protocol_calls import enter_loop_by, own_thread
 from cython.cimports.everloop.aio.transports.socket_owner import (
     SocketOwner,
     close_socket,
@@ -111,6 +111,7 @@ class SocketTransport(SocketOwner):
         """Read no more until `resume_reading`."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         if self.closing or self.paused:
             return
         self.paused = True
@@ -121,6 +122,7 @@ class SocketTransport(SocketOwner):
         """Read again after `pause_reading`."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         if self.closing or not self.paused:
             return
         self.paused = False
@@ -146,6 +148,7 @@ class SocketTransport(SocketOwner):
         """
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         self.low_water, self.high_water = water_marks(high, low)
         self.hold_back()
 
@@ -159,6 +162,7 @@ class SocketTransport(SocketOwner):
         """Close after what is kept has been sent; the protocol learns by connection_lost()."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         if self.closing:
             return
         self.closing = True
@@ -171,6 +175,7 @@ class SocketTransport(SocketOwner):
         """Close at once; what is kept is not sent."""
         section: Section
         enter_loop_by(cython.address(section), self)
+        own_thread(self)
         self.shut(None)
 
     def __repr__(self):
