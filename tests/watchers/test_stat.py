@@ -826,6 +826,60 @@ def test_threads_start_and_stop_while_it_runs(loop, tmp_path):
     assert seen.expect().st_nlink == 1
 
 
+def test_looks_of_two_threads_do_not_keep_each_other_at_it(loop, tmp_path):
+    """Each would see that the other has begun another look, for ever if they take turns."""
+    watcher = loop.stat(tmp_path, 0.1, lambda watcher, revents: None)
+    watcher.start()
+    done = []
+
+    def look():
+        for _ in range(300):
+            watcher.stat()
+        done.append(1)
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    run_until(loop, lambda: loop.timer(0.01, 0.0, print).start() or len(done) == 4)
+    for thread in threads:
+        thread.join()
+    assert watcher.current.st_nlink
+
+
+def test_threads_start_and_stop_the_same_one(loop, tmp_path):
+    """Looking at a path lets others run: each start and stop counts once all the same."""
+    path = tmp_path / "file"
+    watcher = loop.stat(path, 0.1, lambda watcher, revents: None)
+    done = []
+
+    def churn():
+        for _ in range(15):
+            watcher.start()
+            watcher.stop()
+        done.append(1)
+
+    threads = [threading.Thread(target=churn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    loop.ref()
+    with loop.timer(0.001, 0.001, lambda watcher, revents: None):
+        while len(done) < 4:
+            path.write_bytes(b"")
+            assert loop.start(ev.EVRUN_ONCE)
+            path.unlink()
+    for thread in threads:
+        thread.join()
+    loop.verify()
+    assert loop.start(ev.EVRUN_NOWAIT)
+    loop.unref()
+    assert not loop.watchers
+    assert not loop.start(ev.EVRUN_NOWAIT)
+    assert inotify_descriptors() == 0
+    seen = Seen(loop, path)
+    path.write_bytes(b"")
+    assert seen.expect().st_nlink == 1
+
+
 def test_same_as_polling_after_reset(loop, tmp_path):
     path = tmp_path / "file"
     seen = Seen(loop, path)

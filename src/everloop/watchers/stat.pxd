@@ -9,7 +9,7 @@ cdef class Stat(Watcher):
     cdef object _previous
     cdef bytes location            # path, absolute
     cdef object seen               # what of the attributes is compared
-    cdef unsigned int looks        # at the attributes, to tell which was the last
+    cdef unsigned int looks        # at the attributes that counted: any look that saw one end is made again
     cdef Trail trail               # None while stopped
 
 cdef Stat new_stat(CallingLoop loop, object path, double interval, object callback, object data, object priority)

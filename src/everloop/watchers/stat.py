@@ -107,16 +107,19 @@ class Stat(Watcher):
         if unable(loop):
             make_able(self)
         refresh(self)
+        trail: Trail = new_trail(self)
         # Another thread may have started it, or closed the loop, meanwhile.
         if self.flags & ACTIVE:
             return
         self.loop.check_open()
         self._previous = self._current
         self.loop.activate(self)
+        self.trail = trail
         try:
-            set_out(self)
+            set_out(trail)
         except BaseException:
-            Stat.stop(self)
+            if self.trail is trail:
+                Stat.stop(self)
             raise
 
     @cython.always_allow_keywords(False)
@@ -125,8 +128,11 @@ class Stat(Watcher):
         section: Section
         enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
-            give_up(self)
+            # Others may run while the trail is left: all that they find is stopped by then.
+            trail: Trail = self.trail
+            self.trail = None
             self.loop.deactivate(self)
+            give_up(trail)
         elif self.slot:
             self.loop.take_back(self)
 
@@ -248,11 +254,11 @@ def check_interval(interval: cython.double) -> cython.int:
 def refresh(self: Stat) -> cython.bint:
     """Look at the attributes; returns whether they have changed since the last look.
 
-    Another thread may look meanwhile: then nobody can tell which result is the later
-    one, and this thread looks again.
+    Another thread may have looked meanwhile: then nobody can tell which result is the
+    later one, and this thread looks again. Of those that look at once one is always done,
+    so that they can't keep each other at it.
     """
     while True:
-        self.looks += 1
         look: cython.uint = self.looks
         current, link = attributes_of(self.location)
         if look == self.looks:
@@ -264,6 +270,7 @@ def refresh(self: Stat) -> cython.bint:
 @cython.exceptval(-1)
 def note(self: Stat, current: object, link: object) -> cython.bint:
     """Note what the latest look has found; returns whether it is something else than before."""
+    self.looks += 1
     seen: tuple = (compared(current), compared(link))
     changed: cython.bint = seen != self.seen
     if changed:
@@ -316,18 +323,27 @@ def compared(attributes: object) -> tuple:
 
 
 @cython.cfunc
-@cython.exceptval(-1, check=False)
-def set_out(self: Stat) -> cython.int:
-    """Have a trail that tells what happens to the path from now on."""
-    loop: CallingLoop = self.loop
-    if loop.stats is None:
-        loop.stats = Inotify(loop, on_inotify)
-    inotify: Inotify = loop.stats
+def new_trail(self: Stat) -> Trail:
+    """Not set out yet."""
     trail: Trail = Trail()
     trail.watcher = self
     trail.location = self.location
+    return trail
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def set_out(trail: Trail) -> cython.int:
+    """Have a trail, which its Stat has already, tell what happens to the path from now on."""
+    loop: CallingLoop = trail.watcher.loop
+    if loop.stats is None:
+        made: Inotify = Inotify(loop, on_inotify)
+        if loop.stats is None:
+            loop.stats = made
+    inotify: Inotify = loop.stats
+    if trail.left:
+        return 0
     inotify.join(trail)
-    self.trail = trail
     if inotify.fd >= 0 and inotify.inherited():
         rebuild_stats(loop)
     else:
@@ -337,14 +353,14 @@ def set_out(self: Stat) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def give_up(self: Stat) -> cython.int:
-    """Leave the trail."""
-    trail: Trail = self.trail
-    if trail is not None:
-        self.trail = None
+def give_up(trail: Trail) -> cython.int:
+    """Leave the trail, which its Stat has no longer; None: it had not set out."""
+    if trail is None:
+        return 0
+    trail.left = True
+    if trail.inotify is not None:
         trail.inotify.leave(trail)
-        poll_as_needed(trail)
-    return 0
+    return poll_as_needed(trail)
 
 
 @cython.cfunc
@@ -387,9 +403,11 @@ def poll_as_needed(trail: Trail) -> cython.int:
         every: cython.double = stat.interval or POLLED_EVERY
         every = max(every, POLLED_AT_MOST_EVERY)
         rank: cython.int = stat.rank
-        trail.timer = new_timer(stat.loop, every, every, on_poll, trail, rank + EV_MINPRI)
-        trail.timer.flags |= INTERNAL
-        Timer.start(trail.timer)
+        timer: Timer = new_timer(stat.loop, every, every, on_poll, trail, rank + EV_MINPRI)
+        timer.flags |= INTERNAL
+        if trail.timer is None and not trail.left:
+            trail.timer = timer
+            Timer.start(timer)
     return 0
 
 
@@ -433,6 +451,7 @@ def rebuild_stats(loop: CallingLoop) -> cython.int:
     for trail in trails:
         stat: Stat = cython.cast(Trail, trail).watcher
         if stat.trail is trail:
-            give_up(stat)
-            set_out(stat)
+            stat.trail = new_trail(stat)
+            give_up(trail)
+            set_out(stat.trail)
     return 0

@@ -101,14 +101,18 @@ class Inotify:
         """Have a descriptor, watched by the loop; returns 0 or an errno."""
         if self.fd >= 0:
             return 0
-        self.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
-        if self.fd < 0:
+        fd: cython.int = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
+        if fd < 0:
             return errno
-        self.fd = self.loop.descriptors.apart(self.fd)
+        fd = self.loop.descriptors.apart(fd)
+        self.fd = fd
         self.generation = forking.generation
-        self.io = new_internal_io(self.loop, self.fd, EV_READ, self.callback)
-        self.io.data = self
-        Io.start(self.io)
+        io: Io = new_internal_io(self.loop, fd, EV_READ, self.callback)
+        io.data = self
+        # It may have been given up by another thread meanwhile.
+        if self.fd == fd and self.io is None:
+            self.io = io
+            Io.start(io)
         return 0
 
     @cython.cfunc
