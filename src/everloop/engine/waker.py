@@ -30,7 +30,7 @@ class Waker:
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def open(self, table: DescriptorTable) -> cython.int:
-        self.fd = table.apart(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+        self.fd = table.apart_from_all(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
         if self.fd < 0:
             raise OSError(errno, "the loop's eventfd can't be opened")
         return 0

@@ -27,6 +27,8 @@ cdef class DescriptorTable:
     cdef int make_room(self, Entry watcher) except -1
     cdef int forget_stray(self, Entry watcher) except -1
     cdef int apart(self, int fd) noexcept
+    cdef int apart_from_all(self, int fd) noexcept
+    cdef bint is_watched(self, int fd) noexcept
     cdef int take_in_strays(self) except -1
     cdef int feed_strays(self, int fd, int revents, PendingQueue pending) except -1
     cdef int mark_changed(self, int fd, int flags) except -1

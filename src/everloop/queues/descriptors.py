@@ -28,6 +28,7 @@ from cython.cimports.everloop.queues.pending import PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, F_GETFD, fcntl
 from cython.cimports.everloop.watchers.io import Io
+from cython.cimports.libc.errno import errno
 from cython.cimports.libc.string import memcpy, memmove
 from cython.cimports.posix.unistd import close
 
@@ -67,16 +68,27 @@ class DescriptorTable:
         """For a descriptor of the loop's own: move it, if it got a number that is watched.
 
         The file that had the number was closed under its watcher. Returns the number
-        to use, or -1.
+        to use, or -1 with errno.
         """
-        moved: cython.int
-        while fd >= 0 and fd < self.capacity:
-            if self.slots[fd].head == cython.NULL and self.slots[fd].registered == 0:
-                break
-            moved = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1)
-            close(fd)
-            fd = moved
+        while self.is_watched(fd):
+            fd = move_up(fd)
         return fd
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def apart_from_all(self, fd: cython.int) -> cython.int:
+        """For one that no Io watches: no number will do that the kernel may still tell of.
+
+        A file that has been closed is watched as long as another descriptor of it is open.
+        """
+        while self.is_watched(fd) or (0 <= fd < self.capacity and self.slots[fd].registered):
+            fd = move_up(fd)
+        return fd
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def is_watched(self, fd: cython.int) -> cython.bint:
+        return 0 <= fd < self.capacity and self.slots[fd].head != cython.NULL
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -203,6 +215,17 @@ class DescriptorTable:
             if not self.slots[self.changes[listed]].flags & CHANGED:
                 raise Error("descriptor table: a change is listed twice")
         return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def move_up(fd: cython.int) -> cython.int:
+    """The descriptor under a higher number, or -1 with errno."""
+    moved: cython.int = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1)
+    error: cython.int = errno
+    close(fd)
+    cython.address(errno)[0] = error
+    return moved
 
 
 @cython.cfunc

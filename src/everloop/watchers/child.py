@@ -291,12 +291,11 @@ def watch_pidfd(self: Child, loop: CallingLoop) -> cython.bint:
         raise ChildProcessError(
             errno, f"{os.strerror(errno)}: {self.pid} is not a child of this process"
         )
-    fd: cython.int = pidfd_open(self.pid)
+    fd: cython.int = loop.descriptors.apart(pidfd_open(self.pid))
     if fd < 0:
         if errno == ENOSYS or errno == EPERM:
             return False
         raise OSError(errno, f"{os.strerror(errno)}: no pidfd for child {self.pid}")
-    fd = loop.descriptors.apart(fd)
     owner: OwnedDescriptor = own(fd, self.pid)
     io: Io = new_internal_io(loop, fd, EV_READ, on_pidfd)
     io.data = owner

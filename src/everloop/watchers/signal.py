@@ -207,10 +207,11 @@ def open_signalfd(loop: CallingLoop, signum: cython.int) -> cython.int:
     fd: cython.int = signalfd(
         -1 if io is None else io.fd, cython.address(mask), SFD_CLOEXEC | SFD_NONBLOCK
     )
+    if io is None:
+        fd = loop.descriptors.apart(fd)
     if fd < 0:
         raise OSError(errno, f"signal {signum} can't be watched by a signalfd")
     if io is None:
-        fd = loop.descriptors.apart(fd)
         owner: OwnedDescriptor = own(fd, 0)
         io = new_internal_io(loop, fd, EV_READ, read_signalfd)
         io.data = owner

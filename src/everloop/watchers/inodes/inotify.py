@@ -101,10 +101,9 @@ class Inotify:
         """Have a descriptor, watched by the loop; returns 0 or an errno."""
         if self.fd >= 0:
             return 0
-        fd: cython.int = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
+        fd: cython.int = self.loop.descriptors.apart(inotify_init1(IN_NONBLOCK | IN_CLOEXEC))
         if fd < 0:
             return errno
-        fd = self.loop.descriptors.apart(fd)
         self.fd = fd
         self.generation = forking.generation
         io: Io = new_internal_io(self.loop, fd, EV_READ, self.callback)
