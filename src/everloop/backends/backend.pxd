@@ -25,5 +25,8 @@ cdef class Backend:
     cdef bint restless(self) noexcept
     cdef int poll(self, nanoseconds timeout, bint hold_gil) except -1
     cdef int peek(self) except -1
+    cdef int wait(self, nanoseconds timeout) noexcept nogil
+    cdef int report_ready(self, int ready) except -1
+    cdef int failed(self, int error) except -1
     cdef int audit(self) noexcept
     cdef void refuse(self, int fd, int error) noexcept

@@ -7,6 +7,7 @@ mechanism is a subclass in a file of its own, and two lines in `registry`.
 
 import cython
 from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.libc.errno import EINTR, errno
 
 
 @cython.cclass
@@ -32,6 +33,8 @@ class Backend:
     @cython.exceptval(check=False)
     def close(self) -> cython.void:
         """Give up the kernel's side; open() may follow."""
+        self.wake_fd = -1
+        self.refused_fd = -1
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -62,7 +65,39 @@ class Backend:
         Returns the number of events, 0 if a signal interrupted. With hold_gil,
         timeout must be 0.
         """
-        raise NotImplementedError
+        ready: cython.int
+        if hold_gil:
+            ready = self.wait(0)
+        else:
+            with cython.nogil:
+                ready = self.wait(timeout)
+        self.woken = False
+        if ready < 0:
+            return self.failed(errno)
+        if ready:
+            self.report_ready(ready)
+        return ready
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
+        """The system call of poll(), which returns what that does, and sets errno."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def report_ready(self, ready: cython.int) -> cython.int:
+        """Report the events that wait() has brought."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def failed(self, error: cython.int) -> cython.int:
+        """wait() has failed; raises OSError, but for a signal that interrupted it."""
+        if error != EINTR:
+            raise OSError(error, "the loop's backend is unusable")
+        return 0
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

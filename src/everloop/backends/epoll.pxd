@@ -1,6 +1,5 @@
 from libc.stdint cimport uint32_t
 from everloop.backends.backend cimport Backend
-from everloop.clock cimport nanoseconds
 from everloop.sys.epoll cimport epoll_event
 from everloop.sys.poll cimport pollfd
 
@@ -22,7 +21,6 @@ cdef class EpollBackend(Backend):
 
     cdef int register(self, int fd, int events) noexcept
     cdef int control(self, int operation, int fd, int events, uint32_t token) noexcept
-    cdef int wait(self, nanoseconds timeout) noexcept nogil
     cdef int report_event(self, epoll_event* event) except -1
     cdef void find_few(self, int ready) noexcept
     cdef int offer_always_ready(self) except -1

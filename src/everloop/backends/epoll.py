@@ -30,6 +30,7 @@ closed, duplicated and reused:
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.backends.bits import from_kernel, to_kernel
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.queues.descriptors import Descriptor
@@ -39,11 +40,8 @@ from cython.cimports.everloop.sys.epoll import (
     EPOLL_CTL_ADD,
     EPOLL_CTL_DEL,
     EPOLL_CTL_MOD,
-    EPOLLERR,
     EPOLLET,
-    EPOLLHUP,
     EPOLLIN,
-    EPOLLOUT,
     SYS_epoll_pwait2,
     epoll_create1,
     epoll_ctl,
@@ -51,8 +49,8 @@ from cython.cimports.everloop.sys.epoll import (
     epoll_wait,
     syscall,
 )
-from cython.cimports.everloop.sys.poll import POLLIN, POLLNVAL, POLLOUT, poll
-from cython.cimports.libc.errno import EBADF, EEXIST, EINTR, ENOENT, ENOSYS, EPERM, errno
+from cython.cimports.everloop.sys.poll import POLLNVAL, poll
+from cython.cimports.libc.errno import EBADF, EEXIST, ENOENT, ENOSYS, EPERM, errno
 from cython.cimports.libc.stdint import uint32_t, uint64_t
 from cython.cimports.posix.time import timespec
 from cython.cimports.posix.unistd import close
@@ -100,8 +98,7 @@ class EpollBackend(Backend):
         if self.fd >= 0:
             close(self.fd)
         self.fd = -1
-        self.wake_fd = -1
-        self.refused_fd = -1
+        Backend.close(self)
         self.few_count = 0
         self.always_ready.clear()
 
@@ -159,7 +156,7 @@ class EpollBackend(Backend):
     ) -> cython.int:
         """epoll_ctl(2); returns 0 or an errno."""
         event: epoll_event
-        event.events = (EPOLLIN if events & EV_READ else 0) | (EPOLLOUT if events & EV_WRITE else 0)
+        event.events = to_kernel(events)
         event.data.u64 = (cython.cast(uint64_t, token) << 32) | cython.cast(uint32_t, fd)
         return errno if epoll_ctl(self.fd, operation, fd, cython.address(event)) else 0
 
@@ -178,9 +175,7 @@ class EpollBackend(Backend):
                 ready = self.wait(timeout)
         self.woken = False
         if ready < 0:
-            if errno != EINTR:
-                raise OSError(errno, "the loop's epoll descriptor is unusable")
-            ready = 0
+            ready = self.failed(errno)
         i: cython.int
         for i in range(ready):
             self.report_event(cython.address(self.events[i]))
@@ -239,7 +234,7 @@ class EpollBackend(Backend):
             if self.control(EPOLL_CTL_DEL, fd, 0, 0):
                 self.lost = True
             return 0
-        return report(slot, as_asked(event.events), self.pending)
+        return report(slot, from_kernel(event.events), self.pending)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -260,9 +255,7 @@ class EpollBackend(Backend):
             if slot.wanted == 0 or slot.flags:
                 return
             self.few[i].fd = fd
-            self.few[i].events = (POLLIN if slot.wanted & EV_READ else 0) | (
-                POLLOUT if slot.wanted & EV_WRITE else 0
-            )
+            self.few[i].events = to_kernel(slot.wanted)
         self.few_count = ready
 
     @cython.cfunc
@@ -285,7 +278,7 @@ class EpollBackend(Backend):
             elif self.few[i].revents:
                 report(
                     cython.address(self.table.slots[self.few[i].fd]),
-                    as_asked(self.few[i].revents),
+                    from_kernel(self.few[i].revents),
                     self.pending,
                 )
         return ready
@@ -341,18 +334,6 @@ class EpollBackend(Backend):
         PyMem_RawFree(self.events)
         self.events = events
         self.capacity *= 4
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
-def as_asked(events: cython.int) -> cython.int:
-    """EV_READ and EV_WRITE for what epoll or poll, whose bits are the same, says."""
-    revents: cython.int = 0
-    if events & (EPOLLIN | EPOLLERR | EPOLLHUP):
-        revents = EV_READ
-    if events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
-        revents |= EV_WRITE
-    return revents
 
 
 @cython.cfunc

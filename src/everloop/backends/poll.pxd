@@ -1,5 +1,4 @@
 from everloop.backends.backend cimport Backend
-from everloop.clock cimport nanoseconds
 from everloop.queues.descriptors cimport Descriptor
 from everloop.sys.poll cimport pollfd
 
@@ -11,5 +10,4 @@ cdef class PollBackend(Backend):
 
     cdef int add(self, int fd) noexcept
     cdef void remove(self, Descriptor* slot) noexcept
-    cdef int wait(self, nanoseconds timeout) noexcept nogil
     cdef int report_file(self, pollfd* file) except -1

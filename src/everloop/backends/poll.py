@@ -7,20 +7,12 @@ or opened anew is noticed by itself.
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
 from cython.cimports.everloop.backends.backend import Backend
+from cython.cimports.everloop.backends.bits import from_kernel, to_kernel
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
-from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.queues.descriptors import Descriptor
 from cython.cimports.everloop.queues.descriptors_inline import report
-from cython.cimports.everloop.sys.poll import (
-    POLLERR,
-    POLLHUP,
-    POLLIN,
-    POLLNVAL,
-    POLLOUT,
-    pollfd,
-    ppoll,
-)
-from cython.cimports.libc.errno import EBADF, EINTR, ENOMEM, errno
+from cython.cimports.everloop.sys.poll import POLLIN, POLLNVAL, pollfd, ppoll
+from cython.cimports.libc.errno import EBADF, ENOMEM
 from cython.cimports.posix.time import timespec
 
 
@@ -43,8 +35,7 @@ class PollBackend(Backend):
     @cython.exceptval(check=False)
     def close(self) -> cython.void:
         self.count = 0
-        self.wake_fd = -1
-        self.refused_fd = -1
+        Backend.close(self)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -59,9 +50,7 @@ class PollBackend(Backend):
                 return ENOMEM
             slot.token = self.count
         slot.registered = new
-        self.files[slot.token - 1].events = (POLLIN if new & EV_READ else 0) | (
-            POLLOUT if new & EV_WRITE else 0
-        )
+        self.files[slot.token - 1].events = to_kernel(new)
         return 0
 
     @cython.cfunc
@@ -97,26 +86,14 @@ class PollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
-        ready: cython.int
-        if hold_gil:
-            ready = self.wait(0)
-        else:
-            with cython.nogil:
-                ready = self.wait(timeout)
-        self.woken = False
-        if ready < 0:
-            if errno != EINTR:
-                raise OSError(errno, "poll() failed")
-            return 0
-        left: cython.int = ready
+    def report_ready(self, ready: cython.int) -> cython.int:
         place: cython.int = 0
-        while left and place < self.count:
+        while ready and place < self.count:
             if self.files[place].revents:
-                left -= 1
+                ready -= 1
                 self.report_file(cython.address(self.files[place]))
             place += 1
-        return ready
+        return 0
 
     @cython.cfunc
     @cython.nogil
@@ -138,9 +115,5 @@ class PollBackend(Backend):
         if file.revents & POLLNVAL:
             self.refuse(file.fd, EBADF)
             return 0
-        revents: cython.int = 0
-        if file.revents & (POLLIN | POLLERR | POLLHUP):
-            revents = EV_READ
-        if file.revents & (POLLOUT | POLLERR | POLLHUP):
-            revents |= EV_WRITE
-        return report(cython.address(self.table.slots[file.fd]), revents, self.pending)
+        slot: cython.pointer[Descriptor] = cython.address(self.table.slots[file.fd])
+        return report(slot, from_kernel(file.revents), self.pending)

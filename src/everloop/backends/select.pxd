@@ -1,5 +1,4 @@
 from everloop.backends.backend cimport Backend
-from everloop.clock cimport nanoseconds
 
 cdef enum:
     WORD_BITS = 8 * sizeof(unsigned long)
@@ -21,7 +20,5 @@ cdef class SelectBackend(Backend):
     cdef int watch(self, int fd, int events) noexcept
     cdef bint watched(self, int fd) noexcept
     cdef int grow(self, int words) noexcept
-    cdef int wait(self, nanoseconds timeout) noexcept nogil
-    cdef int report_all(self) except -1
     cdef int report_bits(self, int fd, int revents) except -1
     cdef void find_closed(self) noexcept

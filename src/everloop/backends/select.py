@@ -13,7 +13,7 @@ from cython.cimports.everloop.constants import EV_READ, EV_WRITE
 from cython.cimports.everloop.queues.descriptors_inline import report
 from cython.cimports.everloop.sys.process import F_GETFD, fcntl
 from cython.cimports.everloop.sys.select import fd_set, pselect
-from cython.cimports.libc.errno import EBADF, EINTR, ENOMEM, errno
+from cython.cimports.libc.errno import EBADF, ENOMEM
 from cython.cimports.libc.string import memcpy, memset
 from cython.cimports.posix.time import timespec
 
@@ -38,8 +38,7 @@ class SelectBackend(Backend):
         if self.sets != cython.NULL:
             memset(self.sets, 0, 4 * self.words * cython.sizeof(cython.ulong))
         self.limit = 0
-        self.wake_fd = -1
-        self.refused_fd = -1
+        Backend.close(self)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -102,35 +101,15 @@ class SelectBackend(Backend):
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def poll(self, timeout: nanoseconds, hold_gil: cython.bint) -> cython.int:
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def wait(self, timeout: nanoseconds) -> cython.int:
         if self.words:
             memcpy(
                 cython.address(self.sets[READABLE * self.words]),
                 self.sets,
                 2 * self.words * cython.sizeof(cython.ulong),
             )
-        ready: cython.int
-        if hold_gil:
-            ready = self.wait(0)
-        else:
-            with cython.nogil:
-                ready = self.wait(timeout)
-        self.woken = False
-        if ready < 0:
-            if errno == EBADF:
-                self.find_closed()
-            elif errno != EINTR:
-                raise OSError(errno, "select() failed")
-            return 0
-        if ready:
-            self.report_all()
-        return ready
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def wait(self, timeout: nanoseconds) -> cython.int:
         span: timespec
         span.tv_sec = timeout // NANO
         span.tv_nsec = timeout % NANO
@@ -145,7 +124,7 @@ class SelectBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def report_all(self) -> cython.int:
+    def report_ready(self, ready: cython.int) -> cython.int:
         word: cython.int
         bit: cython.int
         readable: cython.ulong
@@ -172,6 +151,14 @@ class SelectBackend(Backend):
             self.woken = True
             return 0
         return report(cython.address(self.table.slots[fd]), revents, self.pending)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def failed(self, error: cython.int) -> cython.int:
+        if error != EBADF:
+            return Backend.failed(self, error)
+        self.find_closed()
+        return 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
