@@ -111,7 +111,7 @@ class Embed(Watcher):
             self._other.alert = True
             if alarm is not None:
                 loop.guests.append(self)
-                self._other.take_host()
+                take_host(self._other)
             loop.activate(self)
         except BaseException:
             leave_other(self)
@@ -196,6 +196,32 @@ def open_waker(other: CallingLoop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def take_host(other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop(cython.address(section), other)
+    other.take_host()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def leave_host(other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop(cython.address(section), other)
+    other.leave_host()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def until_due(other: CallingLoop) -> nanoseconds:
+    section: Section
+    enter_loop(cython.address(section), other)
+    return other.until_due()
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
 def reaches(inner: CallingLoop, sought: CallingLoop) -> cython.bint:
     """Whether sought is inner, or embedded in it at any depth."""
     if inner is sought:
@@ -241,7 +267,7 @@ def leave_other(self: Embed) -> cython.int:
         Timer.stop(self.alarm)
         self.alarm = None
         if remove_from(self.loop.guests, self):
-            self._other.leave_host()
+            leave_host(self._other)
     self._other.update_alert()
     return 0
 
@@ -300,7 +326,7 @@ def set_alarms(loop: CallingLoop) -> cython.int:
 def set_alarm(self: Embed) -> cython.int:
     """Have the other loop swept when it is due: at once, at a time, or when it wakes this one."""
     alarm: Timer = self.alarm
-    left: nanoseconds = self._other.until_due()
+    left: nanoseconds = until_due(self._other)
     Timer.stop(alarm)
     if left < FOREVER:
         alarm.set(cython.cast(cython.double, max(left, 0)) / 1e9, LONG)
