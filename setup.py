@@ -25,6 +25,7 @@ PLAIN_PYTHON = {
     "selecting",
     "serving",
     "signal_handling",
+    "statistics",
     "stdlib",
     "subprocesses",
     "testing",

@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "factories",
         "process",
         "queues",
+        "statistics",
         "watcher",
         "watchers",
         "watchers/internal",

@@ -11,6 +11,7 @@ from everloop.clock import ManualClock as ManualClock
 from everloop.clock import sleep as sleep
 from everloop.clock import time as time
 from everloop.constants import *
+from everloop.statistics import Statistics
 
 _T = TypeVar("_T")
 _W = TypeVar("_W")
@@ -185,6 +186,7 @@ class Loop:
     def feed_fd_event(self, fd: int, revents: int) -> None: ...
     def feed_signal_event(self, signum: int) -> None: ...
     def verify(self) -> None: ...
+    def statistics(self) -> Statistics: ...
     def io(
         self,
         fd: FileDescriptorLike,

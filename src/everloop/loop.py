@@ -468,6 +468,17 @@ class Loop(FactoryLoop):
         self.check_open()
         self.verify_structures()
 
+    def statistics(self):
+        """What the loop has done so far, as a `everloop.statistics.Statistics`. Thread-safe.
+
+        Counting is always on. What other threads get is as of a moment ago.
+        """
+        from everloop.statistics import told
+
+        counts = {}
+        self.tell_counts(counts)
+        return told(counts)
+
     def __delattr__(self, name):
         delete_attribute(self, name)
 

@@ -1,10 +1,10 @@
 from cpython.object cimport PyObject
 from everloop.clock cimport nanoseconds
 from everloop.engine.holding cimport HoldingLoop
-from everloop.engine.waiting cimport WaitingLoop
+from everloop.engine.observing cimport ObservedLoop
 from everloop.watcher cimport Watcher
 
-cdef class CallingLoop(WaitingLoop):
+cdef class CallingLoop(ObservedLoop):
     cdef Watcher wakeup
     cdef int last_revents        # of the latest callback
     cdef object last_number      # the same as a Python int
@@ -16,6 +16,8 @@ cdef class CallingLoop(WaitingLoop):
     cdef int invoke_lanes(self, int lowest) except -1
     cdef int disown(self, PyObject* watcher) except -1
     cdef int call(self, Watcher watcher, int revents) except -1
+    cdef int call_observed(self, Watcher watcher, int revents) except -1
+    cdef int observed_call(self, Watcher watcher, int revents) except -1
     cdef int make_number(self, Watcher watcher, int revents) except -1
     cdef object stand_in(self)
     cdef int serve(self, Watcher watcher, int revents) except -1

@@ -16,11 +16,12 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.engine.failures import callback_failed, describe, warn
 from cython.cimports.everloop.engine.inline import let_in
-from cython.cimports.everloop.engine.waiting import WaitingLoop
+from cython.cimports.everloop.engine.observing import NO_EVENT, ObservedLoop
 from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN
 from cython.cimports.everloop.queues.pending import PendingEvent, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import pop, push
 from cython.cimports.everloop.queues.roster_inline import leave
+from cython.cimports.everloop.sys.compiler import __builtin_ctz
 from cython.cimports.everloop.sys.python import (
     PY_VECTORCALL_ARGUMENTS_OFFSET,
     Py_DECREF,
@@ -40,7 +41,7 @@ HEAP_TYPE = 1 << 9
 
 
 @cython.cclass
-class CallingLoop(WaitingLoop):
+class CallingLoop(ObservedLoop):
     def __cinit__(self):
         self.wakeup = Watcher.__new__(Watcher)
         self.wakeup.rank = EV_MAXPRI - EV_MINPRI
@@ -91,6 +92,8 @@ class CallingLoop(WaitingLoop):
         budget: cython.int = 1024
         if queue.cursor >= lowest:
             self.audit_owed = True
+            if queue.lanes[queue.cursor].count > self.deepest:
+                self.deepest = queue.lanes[queue.cursor].count
         while queue.cursor >= lowest:
             budget -= 1
             if budget == 0:
@@ -104,7 +107,10 @@ class CallingLoop(WaitingLoop):
             watcher.slot = 0
             if not watcher.flags & ACTIVE and self.disown(event.watcher):
                 continue
-            self.call(watcher, event.revents)
+            if self.observed:
+                self.call_observed(watcher, event.revents)
+            else:
+                self.call(watcher, event.revents)
         return 0
 
     @cython.cfunc
@@ -125,6 +131,7 @@ class CallingLoop(WaitingLoop):
     @cython.exceptval(-1, check=False)
     def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
         """Call the watcher's callback and deal with an exception that leaves it."""
+        self.events[__builtin_ctz(cython.cast(cython.uint, revents) | NO_EVENT)] += 1
         callback: object = watcher._callback
         if revents != self.last_revents:
             if revents < 0:
@@ -145,6 +152,22 @@ class CallingLoop(WaitingLoop):
             return callback_failed(self, watcher, callback)
         Py_DECREF(result)
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def call_observed(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        """The same, while somebody looks at what is called, or a clock runs."""
+        outer: object = self.current
+        begun: nanoseconds = self.begin(watcher)
+        try:
+            return self.observed_call(watcher, revents)
+        finally:
+            self.end(outer, begun)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def observed_call(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        return self.call(watcher, revents)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -171,6 +194,8 @@ class CallingLoop(WaitingLoop):
     @cython.exceptval(-1, check=False)
     def serve_wakeup(self) -> cython.int:
         """Queue the Async watchers that were sent to, and those of signals."""
+        # The loop's own, which is no event of a watcher's.
+        self.events[__builtin_ctz(EV_ASYNC)] -= 1
         if self.signals_pending:
             self.signals_arrived()
         self.wakeup_requested = False

@@ -1,3 +1,4 @@
+from everloop.clock cimport nanoseconds
 from everloop.engine.waker cimport Waker
 from everloop.queues.array cimport WatcherArray
 from everloop.queues.descriptors cimport DescriptorTable
@@ -10,6 +11,9 @@ cdef enum LoopState:
     UNMADE = 0  # __init__ has not succeeded
     OPEN = 1
     CLOSED = 2
+
+cdef enum:
+    SINCE_BITS = 27  # Entry.since counts these: 2 to the power of that many nanoseconds
 
 cdef class HoldingLoop:
     cdef object __weakref__
@@ -54,6 +58,7 @@ cdef class HoldingLoop:
     cdef volatile int signals_pending
     cdef bint takes_signals_by_fd
 
+    cdef nanoseconds lately      # coarse monotonic time of the last wait, or so
     cdef LoopState state
     cdef bint is_default
     cdef bint debugging

@@ -1,6 +1,6 @@
 # What every start and stop of a watcher does last: inline for the kinds that start and stop
 # most, a method of the loop for the others.
-from everloop.engine.holding cimport HoldingLoop
+from everloop.engine.holding cimport SINCE_BITS, HoldingLoop
 from everloop.queues.entry cimport ACTIVE, FED, INTERNAL, OWN, Entry
 from everloop.queues.roster_inline cimport board, leave
 
@@ -11,6 +11,7 @@ cdef inline int activate(HoldingLoop loop, Entry watcher) except -1:
         leave(loop.roster, watcher)
     board(loop.roster, watcher)
     watcher.flags = (watcher.flags | ACTIVE) & ~FED
+    watcher.since = <unsigned int>(loop.lately >> SINCE_BITS)
     if not watcher.flags & INTERNAL:
         loop.references += 1
     if loop.waiting:

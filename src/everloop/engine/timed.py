@@ -5,17 +5,29 @@ Invariants:
   wait. Whoever does calls ``freshen`` first.
 - ``wall_ahead`` was measured at ``wall_read``; it is measured anew twice a second, since
   somebody may set the wall clock.
+- ``busy`` and ``blocked`` share the time between them up to ``lately``, which a wait that
+  gives up the GIL moves on. That is told by the coarse clock: what it misses of one wait
+  it finds in another.
 """
 
 import cython
-from cython.cimports.everloop.clock import NANO, Clock, from_seconds, nanoseconds
+from cython.cimports.everloop.clock import (
+    NANO,
+    Clock,
+    from_seconds,
+    nanoseconds,
+    read_system_clock,
+)
 from cython.cimports.everloop.engine.holding import HoldingLoop
+from cython.cimports.everloop.queues.histogram import told
+from cython.cimports.everloop.sys.clock import CLOCK_MONOTONIC_COARSE
 
 
 @cython.cclass
 class TimedLoop(HoldingLoop):
     def __cinit__(self):
         self._clock = Clock()
+        self.made = self._clock.monotonic()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -47,6 +59,44 @@ class TimedLoop(HoldingLoop):
     def dates_jumped(self) -> cython.int:
         """The wall clock was set: the times on it are to be found anew."""
         return 0
+
+    # What statistics() tells
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def was_busy(self) -> cython.void:
+        """Callbacks ran until now."""
+        now: nanoseconds = coarse_clock()
+        self.busy += now - self.lately
+        self.lately = now
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def was_blocked(self) -> cython.void:
+        """The loop waited until now."""
+        now: nanoseconds = coarse_clock()
+        self.blocked += now - self.lately
+        self.lately = now
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_counts(self, counts: dict) -> cython.int:
+        """Add what this class counts, by the names of Statistics."""
+        counts["made"] = self.made
+        counts["timers"] = self.timers.count + self.dates.count
+        counts["descriptors"] = self.descriptors.linked
+        counts["watchers"] = self.roster.taken - self.roster.empty
+        counts["timer_lateness"] = told(cython.address(self.lateness))
+        counts["busy"] = self.busy
+        counts["blocked"] = self.blocked
+        return 0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def coarse_clock() -> nanoseconds:
+    """The monotonic time of the kernel's last tick."""
+    return read_system_clock(CLOCK_MONOTONIC_COARSE)
 
 
 @cython.cfunc

@@ -1,5 +1,6 @@
 from everloop.clock cimport nanoseconds
 from everloop.engine.kernel_side cimport KernelLoop
+from libc.stdint cimport uint64_t
 
 cdef class WaitingLoop(KernelLoop):
     cdef int eager               # > 1: the next poll will probably find events
@@ -7,6 +8,10 @@ cdef class WaitingLoop(KernelLoop):
     cdef bint audit_owed         # callbacks ran since the descriptors were audited
     cdef nanoseconds audited_at
     cdef nanoseconds audit_cost
+    cdef uint64_t passes
+    cdef uint64_t polls          # times that the kernel was asked
+    cdef uint64_t waits          # those that could block
+    cdef uint64_t wakeups        # waits that another thread or a signal ended
 
     cdef void take_host(self) noexcept
     cdef void leave_host(self) noexcept

@@ -57,6 +57,7 @@ class WaitingLoop(KernelLoop):
     def look(self) -> cython.int:
         """Ask the kernel without waiting, if it can have anything to say."""
         if self.descriptors.linked or self.alert:
+            self.polls += 1
             return self.kernel.peek()
         self.kernel.woken = False
         return 0
@@ -74,6 +75,7 @@ class WaitingLoop(KernelLoop):
         if self.held >= 64:
             self.held = 0
             self.give_way()
+        self.polls += 1
         ready: cython.int = self.kernel.peek()
         if ready == 0 and not self.kernel.woken:
             self.eager = -16
@@ -112,6 +114,7 @@ class WaitingLoop(KernelLoop):
     @cython.exceptval(-1, check=False)
     def block(self, timeout: nanoseconds) -> cython.int:
         """Wait without the GIL; returns the number of events."""
+        self.polls += 1
         if self._clock.manual:
             ready: cython.int = self.kernel.poll(0, True)
             if ready or self.kernel.woken:
@@ -125,6 +128,8 @@ class WaitingLoop(KernelLoop):
             self.give_way()
             return ready
         self.open_waker()
+        self.waits += 1
+        self.was_busy()
         self.waiting = True
         self.alert = True
         __sync_synchronize()
@@ -136,6 +141,7 @@ class WaitingLoop(KernelLoop):
                 timeout = 0
             ready = self.kernel.poll(timeout, False)
         finally:
+            self.was_blocked()
             self.wait_is_over()
         if ready and self.eager < 2:
             self.eager += 1
@@ -145,6 +151,7 @@ class WaitingLoop(KernelLoop):
     @cython.exceptval(-1, check=False)
     def give_way(self) -> cython.int:
         """Let other threads and signal handlers run, which callbacks in C might never do."""
+        self.was_busy()
         breathe()
         let_in(self)
         return PyErr_CheckSignals()
@@ -175,12 +182,14 @@ class WaitingLoop(KernelLoop):
         file.events = POLLIN
         limit.tv_sec = span // 1000000000
         limit.tv_nsec = span % 1000000000
+        self.was_busy()
         self.waiting = True
         self.alert = True
         __sync_synchronize()
         if not self.hurries():
             with cython.nogil:
                 ppoll(cython.address(file), 1, cython.address(limit), cython.NULL)
+        self.was_blocked()
         self.wait_is_over()
         return PyErr_CheckSignals()
 
@@ -200,4 +209,14 @@ class WaitingLoop(KernelLoop):
     @cython.exceptval(-1, check=False)
     def audit_owners(self) -> cython.int:
         """Have those looked at that know better than the kernel what was closed."""
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_counts(self, counts: dict) -> cython.int:
+        KernelLoop.tell_counts(self, counts)
+        counts["passes"] = self.passes
+        counts["polls"] = self.polls
+        counts["blocked_waits"] = self.waits
+        counts["wakeups"] = self.wakeups
         return 0

@@ -2,8 +2,6 @@ from everloop.clock cimport nanoseconds
 from everloop.phases.refusing cimport RefusingLoop
 
 cdef class PassingLoop(RefusingLoop):
-    cdef unsigned int passes
-
     cdef int run(self, int flags) except -1
     cdef int enter(self) except -1
     cdef int queue_prepares(self) except -1

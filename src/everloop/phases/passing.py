@@ -17,6 +17,7 @@ from cython.cimports.everloop.constants import (
 )
 from cython.cimports.everloop.engine.calling import retire
 from cython.cimports.everloop.engine.holding import CLOSED, OPEN
+from cython.cimports.everloop.engine.timed import coarse_clock
 from cython.cimports.everloop.phases.refusing import RefusingLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.process.signals import release_all
@@ -73,6 +74,8 @@ class PassingLoop(RefusingLoop):
             self.run_pending()
             if flags or self.references <= 0 or self.state != OPEN:
                 break
+        if self.runs == 1 and not flags & EVRUN_NOWAIT:
+            self.was_busy()
         return 0
 
     @cython.cfunc
@@ -85,6 +88,8 @@ class PassingLoop(RefusingLoop):
             self.waiting = False
         self.thread = PyThread_get_thread_ident()
         self.runs += 1
+        if self.runs == 1:
+            self.lately = coarse_clock()
         if self.runs == 1 and self.kernel.silent and not (self.reset_requested or self.kernel.lost):
             now: nanoseconds = self._clock.monotonic()
             self.audit_owed = True
@@ -212,6 +217,8 @@ class PassingLoop(RefusingLoop):
     def wait(self, timeout: nanoseconds) -> cython.int:
         """Ask the kernel what happened, and queue it."""
         self.passes += 1
+        if self.passes == self.sampled_at:
+            self.turn_sampling()
         if timeout == 0 and self.held < 64:
             self.held += 1
             self.look()
@@ -223,8 +230,10 @@ class PassingLoop(RefusingLoop):
     @cython.exceptval(-1, check=False)
     def take_notice(self) -> cython.int:
         """After the kernel was asked: of wake-ups, signals and what it refused."""
-        if self.kernel.woken and not self.kernel.wakes_once:
-            self.waker.drain()
+        if self.kernel.woken:
+            self.wakeups += 1
+            if not self.kernel.wakes_once:
+                self.waker.drain()
         if self.wakeup_requested or self.signals_pending:
             push(self.queue, self.wakeup, EV_ASYNC)
         if self.kernel.refused_fd >= 0:

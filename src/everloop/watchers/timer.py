@@ -9,6 +9,7 @@ from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.inline import enter_loop_of, freshen, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
+from cython.cimports.everloop.queues.histogram import note
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
 from cython.cimports.everloop.sys.compiler import __builtin_prefetch
@@ -207,6 +208,7 @@ def queue_expired(loop: CallingLoop) -> cython.int:
             return 0
     while taken < MANY and heap.count and heap.nodes[0].at <= loop.mono:
         first[taken] = heap.nodes[0]
+        note(cython.address(loop.lateness), loop.mono - first[taken].at)
         take_first(loop, cython.cast(Timer, first[taken].watcher))
         taken += 1
     # The pending queue gives back the last one first, so the latest go in first.
@@ -267,6 +269,7 @@ def queue_many(loop: CallingLoop, unless_tied: cython.bint) -> cython.bint:
             timer = cython.cast(Timer, nodes[due - 1].watcher)
             push(loop.queue, timer, EV_TIMER)
             due -= 1
+            note(cython.address(loop.lateness), loop.mono - nodes[due].at)
             if timer._repeat > 0.0:
                 heap.put_back(timer, next_time(timer, nodes[due].at, loop.mono))
             else:

@@ -404,6 +404,7 @@ def run_threadsafe(handle: Handle, shown: object) -> cython.int:
 @cython.inline
 @cython.exceptval(-1, check=False)
 def make_call(handle: Handle, shown: object) -> cython.int:
+    handle.loop.calls += 1
     if handle.loop.observed:
         return run_observed(handle, shown)
     if call_in_context(handle.context, handle.callback, handle.args) < 0:

@@ -21,6 +21,7 @@ from cython.cimports.everloop.aio.calls.handle import (
     new_handle,
 )
 from cython.cimports.everloop.aio.calls.turn import Turn
+from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.queues.entry import INTERNAL
 from cython.cimports.everloop.watcher import Watcher
@@ -40,12 +41,23 @@ def runs_by_tool() -> cython.bint:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def run_observed(handle: Handle, shown: object) -> cython.int:
-    """Make the call of a handle, and say so if it takes long.
+    """Make the call of a handle while it is observed.
 
     shown: what whoever asked for the call has got for it.
     """
-    if not handle.loop.debug_mode:
-        return run_somehow(handle, shown)
+    loop: Turn = handle.loop
+    outer: object = loop.current
+    begun: nanoseconds = loop.begin(shown)
+    try:
+        return run_in_debug_mode(handle, shown) if loop.debug_mode else run_somehow(handle, shown)
+    finally:
+        loop.end(outer, begun)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def run_in_debug_mode(handle: Handle, shown: object) -> cython.int:
+    """Make the call, and say so if it takes long."""
     begin: float = monotonic()
     task: object = getattr(handle.callback, "__self__", None)
     run_somehow(handle, shown)

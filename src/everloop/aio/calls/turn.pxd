@@ -14,9 +14,9 @@ cdef class Turn(Loop):
     cdef object driver           # a selector that waits in place of the kernel, or None
     cdef bint counted            # ready calls are, as a reference
     cdef Py_ssize_t ready_before # calls ready when the last look at the descriptors ended, not made yet
+    cdef Py_ssize_t ready_most   # the most there have been then
     cdef list due                # TimerHandle whose time has come: called after what descriptors brought
     cdef bint debug_mode         # asyncio's: slow calls are told of
-    cdef bint observed           # calls are made the slow way: by debug mode or a tool's function
     cdef bint by_tool            # the tool's, in the place of asyncio.Handle._run()
     cdef unsigned int handle_version  # of asyncio.Handle when it was last looked at
     cdef public bint _stopping
@@ -30,5 +30,6 @@ cdef class Turn(Loop):
     cdef int run_round(self) except -1
     cdef int run_due(self) except -1
     cdef int look_for_tools(self) except -1
+    cdef void observe_asyncio(self) noexcept
     cdef bint is_for_handle(self, Watcher watcher) noexcept
     cdef void count_ready(self) noexcept

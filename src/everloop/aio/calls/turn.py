@@ -31,6 +31,7 @@ from cython.cimports.everloop.aio.calls.ready_inline import append, hide, join, 
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.engine.inline import enter_loop, in_loop, let_in
+from cython.cimports.everloop.engine.observing import ASYNCIO
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.python import PyErr_CheckSignals, class_version
@@ -206,6 +207,8 @@ class Turn(Loop):
         """Make the calls that were ready when the look at the descriptors ended."""
         handle: Handle
         count: cython.Py_ssize_t = self.ready_before
+        if count > self.ready_most:
+            self.ready_most = count
         self.ready_before = 0
         self.audit_owed = True
         while count and self.ready.count:
@@ -253,15 +256,24 @@ class Turn(Loop):
         if class_version(handle_class) != self.handle_version or self.handle_version == 0:
             self.by_tool = runs_by_tool()
             self.handle_version = class_version(handle_class)
-            self.observed = self.debug_mode or self.by_tool
+            self.observe_asyncio()
         return 0
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def observe_asyncio(self) -> cython.void:
+        """Have calls made as debug mode and tools ask for, if they do."""
+        if self.debug_mode or self.by_tool:
+            self.observed |= ASYNCIO
+        else:
+            self.observed &= ~ASYNCIO
+
+    @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def call(self, watcher: Watcher, revents: cython.int) -> cython.int:
-        if self.observed:
+    def observed_call(self, watcher: Watcher, revents: cython.int) -> cython.int:
+        if self.observed & ASYNCIO:
             return call_observed(self, watcher, revents)
-        return Loop.call(self, watcher, revents)
+        return Loop.observed_call(self, watcher, revents)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -280,7 +292,7 @@ class Turn(Loop):
     @_debug.setter
     def _debug(self, debug: cython.bint):
         self.debug_mode = debug
-        self.observed = debug or self.by_tool
+        self.observe_asyncio()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -289,6 +301,14 @@ class Turn(Loop):
             self.due.append(watcher)
             return 0
         return Loop.serve(self, watcher, revents)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_counts(self, counts: dict) -> cython.int:
+        Loop.tell_counts(self, counts)
+        counts["ready"] = self.ready.count + self.mail.count
+        counts["ready_most"] = self.ready_most
+        return 0
 
     def _show_ready(self):
         """The loop has ended: let the garbage collector see the calls that are left."""

@@ -88,6 +88,16 @@ class Carrying(Driving):
         return self.transports
 
     @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def tell_counts(self, counts: dict) -> cython.int:
+        Driving.tell_counts(self, counts)
+        counts["transports"] = len(self.transports)
+        counts["transports_made"] = self.transports_made
+        counts["bytes_received"] = self.received
+        counts["bytes_sent"] = self.sent
+        return 0
+
+    @cython.cfunc
     def take_batch(self) -> DatagramBatch:
         """Room for datagrams, to be put back: one callback may lead to another."""
         batch: DatagramBatch = self.batch

@@ -121,6 +121,8 @@ class DatagramTransport(SocketTransport):
             if count < 0:
                 return self.datagram_error(errno)
             for i in range(count):
+                self.loop.received += batch.messages[i].msg_len
+            for i in range(count):
                 if self.closing:
                     break
                 if i and self.loop.ready.count:
@@ -170,6 +172,7 @@ class DatagramTransport(SocketTransport):
         )
         if count < 0:
             return self.datagram_error(errno)
+        self.loop.received += count
         return self.take(self.loop.scratch, count, cython.address(name), length)
 
     @cython.cfunc
@@ -323,6 +326,7 @@ class DatagramTransport(SocketTransport):
             length,
         )
         if sent >= 0:
+            self.loop.sent += sent
             return 1
         if errno == EAGAIN or errno == EINTR:
             return 0
@@ -372,6 +376,8 @@ class DatagramTransport(SocketTransport):
             place += 1
         sent: cython.int = sendmmsg(self.fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL)
         if sent >= 0:
+            for count in range(sent):
+                self.loop.sent += messages[count].msg_len
             self.took(sent)
             return 1
         if errno == EAGAIN or errno == EINTR:
@@ -386,7 +392,7 @@ class DatagramTransport(SocketTransport):
     def send_named(self, data: object, address: object) -> cython.int:
         """Send to an address that only the socket module understands; 0 if the kernel is full."""
         try:
-            self.socket_object().sendto(data, address)
+            self.loop.sent += self.socket_object().sendto(data, address)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:

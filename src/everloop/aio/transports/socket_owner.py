@@ -103,6 +103,7 @@ class SocketOwner(ProtocolCalls):
         self.family = family
         self.fd = fd
         loop.transports[fd] = weakref.ref(self)
+        loop.transports_made += 1
         return 0
 
 

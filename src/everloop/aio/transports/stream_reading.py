@@ -49,6 +49,7 @@ class StreamReading(StreamWriting):
         if count <= 0:
             return self.end_of_file() if count == 0 else self.read_failed()
         self.last_read = count
+        self.loop.received += count
         return self.hand_over(PyBytes_FromStringAndSize(scratch, count))
 
     @cython.cfunc
@@ -71,6 +72,7 @@ class StreamReading(StreamWriting):
         if count <= 0:
             loop.spare = room
             return self.end_of_file() if count == 0 else self.read_failed()
+        loop.received += count
         if count == size < SCRATCH:
             return self.read_rest(room)
         self.last_read = count
@@ -94,6 +96,7 @@ class StreamReading(StreamWriting):
         count: cython.Py_ssize_t = recv(self.fd, scratch, room, MSG_DONTWAIT)
         # An end or an error shows again at the next look.
         if count > 0:
+            self.loop.received += count
             data = data + PyBytes_FromStringAndSize(scratch, count)
         self.last_read = PyBytes_GET_SIZE(data)
         return self.hand_over(data)
@@ -113,6 +116,7 @@ class StreamReading(StreamWriting):
         count: cython.Py_ssize_t = recv(self.fd, scratch, SCRATCH, MSG_DONTWAIT)
         if count <= 0:
             return self.end_of_file() if count == 0 else self.read_failed()
+        self.loop.received += count
         # Owned here: the protocol may be replaced meanwhile.
         tls: SSLCore = self.tls
         context: object = enter(self.context)
@@ -150,6 +154,7 @@ class StreamReading(StreamWriting):
             return self.read_failed()
         if count == 0:
             return self.end_of_file()
+        self.loop.received += count
         if self.tell("buffer_updated", count) < 0:
             return self.protocol_failed("Fatal error: protocol.buffer_updated() call failed.")
         return 0

@@ -155,11 +155,13 @@ class StreamWriting(SocketTransport):
         if idle:
             done = send(self.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if done == size:
+                self.loop.sent += size
                 return 0
             if done < 0:
                 if errno != EAGAIN and errno != EINTR:
                     return self.write_failed()
                 done = 0
+            self.loop.sent += done
         if done == 0 and owner is not None:
             self.keep(owner)
         else:
@@ -211,6 +213,7 @@ class StreamWriting(SocketTransport):
                 done = sendmsg(self.fd, cython.address(message), MSG_DONTWAIT | MSG_NOSIGNAL)
             if done < 0:
                 return 0 if errno == EAGAIN or errno == EINTR else -1
+            self.loop.sent += done
             self.buffer.advance(done)
             if cython.cast(cython.size_t, done) < size:
                 return 0
