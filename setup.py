@@ -49,12 +49,13 @@ DIRECTIVES = {
 def modules():
     """An Extension for each module that is compiled: all but those of PLAIN_PYTHON.
 
-    Nor are the packages that load the shared objects.
+    Nor are those of monitoring/, or the packages that load the shared objects.
     """
     for path in sorted(SOURCE.glob("everloop/**/*.py")):
         name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
-        if path.stem not in PLAIN_PYTHON and name not in FACES:
-            yield Extension(name, [str(path)])
+        if "monitoring" in path.parts or path.stem in PLAIN_PYTHON or name in FACES:
+            continue
+        yield Extension(name, [str(path)])
 
 
 def shared_objects():

@@ -69,6 +69,7 @@ __all__ = [  # noqa: F405
     "fatal",
     "feed_signal",
     "install",
+    "monitor",
     "new_event_loop",
     "recommended_backends",
     "run",
@@ -76,6 +77,7 @@ __all__ = [  # noqa: F405
     "supported_backends",
     "time",
     "version",
+    "watchdog",
     *(name for name in globals() if name.startswith("EV")),
 ]
 
@@ -86,6 +88,14 @@ def version() -> tuple:
 
 
 def __getattr__(name):
+    if name == "monitor":
+        from everloop.monitoring.monitor import monitor
+
+        return monitor
+    if name == "watchdog":
+        from everloop.monitoring.watchdog import watchdog
+
+        return watchdog
     if name not in _ASYNCIO_FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from everloop.aio import event_loop

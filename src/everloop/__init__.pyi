@@ -11,6 +11,8 @@ from everloop.clock import ManualClock as ManualClock
 from everloop.clock import sleep as sleep
 from everloop.clock import time as time
 from everloop.constants import *
+from everloop.monitoring.monitor import Monitor
+from everloop.monitoring.watchdog import SlowCallback, Watchdog
 from everloop.statistics import Statistics
 
 _T = TypeVar("_T")
@@ -449,3 +451,10 @@ class EventLoop(Loop, asyncio.SelectorEventLoop):
 def new_event_loop() -> EventLoop: ...
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T: ...
 def install() -> None: ...
+def watchdog(
+    loop: Loop,
+    threshold: float = 0.1,
+    report: Callable[[SlowCallback], object] | None = None,
+    pause: float = 1.0,
+) -> Watchdog: ...
+def monitor(loop: Loop, where: str | os.PathLike[str] | int) -> Monitor: ...

@@ -1,4 +1,4 @@
-"""``python -m everloop``: what everloop is and what it found on this system."""
+"""``python -m everloop``: what everloop found on this system; ``top`` and ``watch``: on a loop."""
 
 import argparse
 import json
@@ -8,18 +8,52 @@ from everloop.features import collect
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the report; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m everloop", description="Tell what everloop found on this system."
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    options = parser.parse_args(argv)
+    """Do what the arguments say; returns the exit status."""
+    options = parser().parse_args(argv)
+    if options.command == "watch":
+        from everloop.monitoring.watch import watch
+
+        return watch(options.where, options.json, options.interval, options.count)
+    if options.command == "top":
+        return show_top(options)
     report = collect()
     if options.json:
         print(json.dumps(report, indent=2))
     else:
         print_plain(report)
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m everloop",
+        description="Tell what everloop found on this system, or what a monitored loop does.",
+    )
+    made.add_argument("--json", action="store_true", help="print the report as JSON")
+    commands = made.add_subparsers(dest="command", metavar="top | watch")
+    top = commands.add_parser("top", help="a live view of a loop that has a monitor")
+    top.add_argument("--svg", metavar="FILE", help="write a picture of the view instead")
+    watch = commands.add_parser("watch", help="the same line by line")
+    watch.add_argument("--json", action="store_true", help="all that there is, as JSON")
+    for command in (top, watch):
+        command.add_argument("where", metavar="SOCKET", help="path or port of the monitor")
+        command.add_argument("--interval", type=float, default=1.0, help="seconds between looks")
+        command.add_argument("--count", type=int, help="end after so many looks")
+    return made
+
+
+def show_top(options: argparse.Namespace) -> int:
+    from everloop.monitoring.client import NoAnswer
+
+    try:
+        from everloop.monitoring.top import picture, top
+
+        if options.svg:
+            return picture(options.where, options.interval, options.svg)
+        return top(options.where, options.interval, options.count)
+    except NoAnswer as error:
+        print(f"everloop: {error}", file=sys.stderr)
+        return 1
 
 
 def print_plain(report: dict) -> None:

@@ -18,7 +18,7 @@ from cython.cimports.everloop.engine.holding import SINCE_BITS
 from cython.cimports.everloop.engine.inline import enter_loop
 from cython.cimports.everloop.engine.timed import coarse_clock
 from cython.cimports.everloop.engine.waiting import WaitingLoop
-from cython.cimports.everloop.queues.entry import Entry
+from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, Entry
 from cython.cimports.everloop.queues.histogram import note, told
 from cython.cimports.everloop.sys.threads import Section, acquire, unlock
 from cython.cimports.libc.stdint import uint64_t
@@ -99,14 +99,16 @@ class ObservedLoop(WaitingLoop):
         return function()
 
     def _active_since(self):
-        """Each active watcher, and for how many seconds it has been so."""
+        """Each active watcher, asyncio's among them, and for how many seconds it has been so."""
         section: Section
         enter_loop(cython.address(section), self)
         now: nanoseconds = coarse_clock() >> SINCE_BITS
         ages = []
-        for watcher in self.roster.shown():
-            units: nanoseconds = now - cython.cast(Entry, watcher).since
-            ages.append((watcher, max(units, 0) * (1 << SINCE_BITS) / 1e9))
+        for watcher in self.roster.watchers():
+            entry: Entry = watcher
+            if entry.flags & ACTIVE and not entry.flags & INTERNAL:
+                units: nanoseconds = now - entry.since
+                ages.append((watcher, max(units, 0) * (1 << SINCE_BITS) / 1e9))
         return ages
 
     # What statistics() tells

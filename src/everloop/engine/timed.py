@@ -28,6 +28,7 @@ class TimedLoop(HoldingLoop):
     def __cinit__(self):
         self._clock = Clock()
         self.made = self._clock.monotonic()
+        self.lately = coarse_clock()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
