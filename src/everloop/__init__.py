@@ -4,7 +4,7 @@ try:
     import everloop._compiled as _compiled
 
     # First, as modules that need each other are imported in the order that it asks for.
-    from everloop.loop import Loop, abi_version
+    from everloop.loop import Loop
 except ImportError as error:
     from everloop.unusable import explained, is_about_interpreters
 
@@ -23,6 +23,7 @@ from everloop.constants import *  # noqa: F403
 from everloop.default import default_loop
 from everloop.errors import Error, fatal
 from everloop.process.signals import feed_signal
+from everloop.versions import __version__, abi_version, version
 from everloop.watcher import Watcher
 from everloop.watchers.async_ import Async
 from everloop.watchers.check import Check
@@ -37,8 +38,6 @@ from everloop.watchers.scheduler import Scheduler
 from everloop.watchers.signal import Signal
 from everloop.watchers.stat import Stat
 from everloop.watchers.timer import Timer
-
-__version__ = "0.1.0"
 
 # Of the asyncio face, which programs that use watchers alone need not load.
 _ASYNCIO_FACE = ("EventLoop", "install", "new_event_loop", "run")
@@ -80,11 +79,6 @@ __all__ = [  # noqa: F405
     "watchdog",
     *(name for name in globals() if name.startswith("EV")),
 ]
-
-
-def version() -> tuple:
-    """The versions, as strings, of everloop and of the libev whose interface it follows."""
-    return __version__, "4.33"
 
 
 def __getattr__(name):

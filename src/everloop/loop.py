@@ -497,8 +497,3 @@ own_methods(Loop, FactoryLoop)
 # "async" was a name like any other when the interface was made. A __getattr__ would
 # do too, but costs CPython's fast way of calling methods.
 alias_method(Loop, "async", Loop.async_)
-
-
-def abi_version() -> tuple:
-    """The version of libev whose interface everloop follows: (4, 33)."""
-    return (4, 33)
