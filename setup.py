@@ -16,6 +16,7 @@ FACES = ("everloop", "everloop.aio")
 PLAIN_PYTHON = {
     "__main__",
     "awaiting",
+    "changes",
     "connecting",
     "event_loop",
     "features",

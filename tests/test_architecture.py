@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "process": {"engine"},
     "engine": {"backends", "process", "queues", "watcher"},
     "watchers": {"engine", "process", "queues", "watcher", "watchers/inodes", "watchers/internal"},
-    "watchers/inodes": {"engine", "process", "watcher", "watchers"},
+    "watchers/inodes": {"engine", "process", "queues", "watcher", "watchers"},
     "watchers/internal": {"engine", "queues", "watcher", "watchers"},
     "phases": {"engine", "process", "queues", "watcher", "watchers", "watchers/internal"},
     "aio": {
@@ -64,7 +64,7 @@ UNBOUND = {"__init__", "__main__", "features", "pytest_plugin"}
 ONLY = {
     ("queues", "watchers"): {"descriptors", "descriptors_inline"},
     ("queues", "backends"): {"descriptors"},
-    ("watchers", "watchers/inodes"): {"stat"},
+    ("watchers", "watchers/inodes"): {"stat", "tree"},
     ("watchers", "watchers/internal"): {"child", "signal"},
     ("engine", "backends"): {"kernel_side"},
 }

@@ -30,6 +30,7 @@ from everloop.watchers.check import Check
 from everloop.watchers.child import Child
 from everloop.watchers.embed import Embed
 from everloop.watchers.fork import Fork
+from everloop.watchers.inodes.changes import TreeChange
 from everloop.watchers.idle import Idle
 from everloop.watchers.io import Io
 from everloop.watchers.periodic import Periodic
@@ -38,6 +39,7 @@ from everloop.watchers.scheduler import Scheduler
 from everloop.watchers.signal import Signal
 from everloop.watchers.stat import Stat
 from everloop.watchers.timer import Timer
+from everloop.watchers.tree import Tree
 
 # Of the asyncio face, which programs that use watchers alone need not load.
 _ASYNCIO_FACE = ("EventLoop", "install", "new_event_loop", "run")

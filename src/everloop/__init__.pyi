@@ -2,7 +2,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from _typeshed import FileDescriptorLike, StrOrBytesPath
 
@@ -243,6 +243,15 @@ class Loop:
         data: Any = None,
         priority: int = 0,
     ) -> Stat: ...
+    def tree(
+        self,
+        path: StrOrBytesPath,
+        callback: _Callback[Tree] | None = None,
+        data: Any = None,
+        priority: int = 0,
+        *,
+        filter: Callable[[Any], object] | None = None,
+    ) -> Tree: ...
     def idle(
         self, callback: _Callback[Idle] | None = None, data: Any = None, priority: int = 0
     ) -> Idle: ...
@@ -416,6 +425,34 @@ class Stat(Watcher):
     def previous(self) -> os.stat_result: ...
     def set(self, path: StrOrBytesPath, interval: float) -> None: ...
     def stat(self) -> None: ...
+
+class TreeChange(NamedTuple):
+    kind: Literal["created", "deleted", "moved", "modified", "closed", "attributes"]
+    path: Any
+    old_path: Any
+    is_directory: bool
+
+class Tree(Watcher):
+    def __init__(
+        self,
+        path: StrOrBytesPath,
+        loop: Loop,
+        callback: _Callback[Self] | None = None,
+        data: Any = None,
+        priority: int = 0,
+        *,
+        filter: Callable[[Any], object] | None = None,
+    ) -> None: ...
+    @property
+    def path(self) -> str | bytes: ...
+    @property
+    def filter(self) -> Callable[[Any], object] | None: ...
+    @property
+    def unwatched(self) -> tuple[Any, ...]: ...
+    def changes(self) -> tuple[TreeChange, ...]: ...
+    def set(
+        self, path: StrOrBytesPath, *, filter: Callable[[Any], object] | None = None
+    ) -> None: ...
 
 class Idle(Watcher): ...
 class Prepare(Watcher): ...

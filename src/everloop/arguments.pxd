@@ -1,2 +1,3 @@
 cdef int whole(str name, object value) except? -1
 cdef int check_loop_callback(object callback) except -1
+cdef tuple path_of(object path)

@@ -1,7 +1,9 @@
 """Checks of arguments that C types alone would not make."""
 
+import os
+
 import cython
-from cython.cimports.everloop.sys.python import PyIndex_Check
+from cython.cimports.everloop.sys.python import PyIndex_Check, PyUnicode_EncodeFSDefault
 
 
 @cython.cfunc
@@ -22,3 +24,22 @@ def check_loop_callback(callback: object) -> cython.int:
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
     return 0
+
+
+@cython.cfunc
+def path_of(path: object) -> tuple:
+    """path as str or bytes, and the same as absolute bytes."""
+    try:
+        given = os.fspath(path)
+    except TypeError:
+        raise TypeError(
+            f"path must be str, bytes or os.PathLike, not {type(path).__name__}"
+        ) from None
+    encoded: bytes = given if isinstance(given, bytes) else PyUnicode_EncodeFSDefault(given)
+    if not encoded:
+        raise ValueError("path must not be empty")
+    if b"\0" in encoded:
+        raise ValueError(f"path must not have a null character in it: {given!r}")
+    if not encoded.startswith(b"/"):
+        encoded = os.path.join(os.getcwdb(), encoded)
+    return given, encoded

@@ -16,6 +16,7 @@ from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare
 from everloop.watchers.scheduler import Scheduler
 from everloop.watchers.signal import Signal
+from everloop.watchers.tree import Tree
 
 
 @cython.cclass
@@ -59,6 +60,10 @@ class FactoryLoop(PassingLoop):
     def stat(self, path, interval: cython.double, callback=None, data=None, priority=0):
         """A new Stat of this loop."""
         return new_stat(self, path, interval, callback, data, priority)
+
+    def tree(self, path, callback=None, data=None, priority=0, *, filter=None):
+        """A new Tree of this loop."""
+        return Tree(path, self, callback, data, priority, filter=filter)
 
     def idle(self, callback=None, data=None, priority=0):
         """A new Idle watcher of this loop."""

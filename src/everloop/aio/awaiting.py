@@ -10,6 +10,7 @@ happens while nobody waits is in ``missed``, merged, unless nobody is interested
 """
 
 import asyncio
+import collections
 from typing import NamedTuple
 
 from everloop.watcher import StandIn
@@ -19,6 +20,7 @@ from everloop.watchers.idle import Idle
 from everloop.watchers.io import Io
 from everloop.watchers.prepare import Prepare
 from everloop.watchers.stat import Stat
+from everloop.watchers.tree import Tree
 
 # They tell of a state, again and again while it lasts: between waits they would call in vain,
 # and what they said then would be out of date when somebody asks.
@@ -44,10 +46,13 @@ class Awaited(StandIn):
         self.ended = False
 
     def __call__(self, watcher, revents):
-        event = event_of(watcher, revents)
         self.ended = has_ended(watcher)
         waiting, self.waiting = self.waiting, []
         waiting = [future for future in waiting if not future.done()]
+        if isinstance(watcher, Tree) and self.holders and not waiting:
+            self.missed = watcher  # it keeps its changes, and knows how many it can
+            return
+        event = event_of(watcher, revents)
         for future in waiting:
             future.set_result(event)
         if self.holders and not waiting and not isinstance(watcher, TELL_OF_STATES):
@@ -69,7 +74,10 @@ class Awaited(StandIn):
             raise RuntimeError(f"{watcher!r} is of another loop than the one that runs here")
         if self.missed is not None:
             event, self.missed = self.missed, None
-            return event
+            if not isinstance(event, Tree):
+                return event
+            if changes := event.changes():
+                return changes
         self._begin(watcher)
         future = loop.create_future()
         self.waiting.append(future)
@@ -111,10 +119,11 @@ class Awaited(StandIn):
 class Iteration:
     """The events of a watcher, one after the other; ends with the watcher's last one."""
 
-    __slots__ = ("_awaited", "_source")
+    __slots__ = ("_awaited", "_left", "_source")
 
     def __init__(self, awaited, watcher):
         self._awaited = None
+        self._left = collections.deque()  # changes of a Tree
         self._source = watcher
         awaited._begin(watcher)
         awaited.holders += 1
@@ -124,16 +133,21 @@ class Iteration:
         return self
 
     async def __anext__(self):
-        awaited = self._awaited
-        if awaited is None or (awaited.ended and awaited.missed is None):
-            self._end()
-            raise StopAsyncIteration
-        try:
-            return await awaited.wait(self._source)
-        except BaseException:
-            # Tracebacks keep this iterator.
-            self._end()
-            raise
+        while not self._left:
+            awaited = self._awaited
+            if awaited is None or (awaited.ended and awaited.missed is None):
+                self._end()
+                raise StopAsyncIteration
+            try:
+                event = await awaited.wait(self._source)
+            except BaseException:
+                # Tracebacks keep this iterator.
+                self._end()
+                raise
+            if not isinstance(self._source, Tree):
+                return event
+            self._left.extend(event)
+        return self._left.popleft()
 
     async def aclose(self):
         """End the iteration; does nothing if it has ended."""
@@ -144,6 +158,7 @@ class Iteration:
         self._end()
 
     def _end(self):
+        self._left.clear()
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
             awaited.release(self._source)
@@ -155,6 +170,8 @@ def event_of(watcher, revents):
         return watcher
     if isinstance(watcher, Stat):
         return Change(watcher.previous, watcher.current)
+    if isinstance(watcher, Tree):
+        return watcher.changes()
     return revents
 
 

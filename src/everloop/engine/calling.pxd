@@ -20,6 +20,7 @@ cdef class CallingLoop(ObservedLoop):
     cdef int observed_call(self, Watcher watcher, int revents) except -1
     cdef int make_number(self, Watcher watcher, int revents) except -1
     cdef object stand_in(self)
+    cdef bint told(self, Watcher watcher, object refusal) except -1
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1
     cdef int signals_arrived(self) except -1

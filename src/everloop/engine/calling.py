@@ -218,6 +218,12 @@ class CallingLoop(ObservedLoop):
         """The StandIn for a watcher that was made without a callback; None: it can't be."""
         return None
 
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def told(self, watcher: Watcher, refusal: object) -> cython.bint:
+        """Whether somebody waits for the watcher, and was told that it had to be stopped."""
+        return False
+
     # What needs to know a kind of watcher, or a phase
 
     @cython.cfunc

@@ -43,6 +43,7 @@ from cython.cimports.everloop.watchers.signal import (
 )
 from cython.cimports.everloop.watchers.stat import rebuild_stats
 from cython.cimports.everloop.watchers.timer import queue_expired
+from cython.cimports.everloop.watchers.tree import renew_trees
 from cython.cimports.everloop.watchers.wall_clock import queue_due, reschedule_all
 
 
@@ -288,7 +289,8 @@ class PassingLoop(RefusingLoop):
     def rebuild_internal(self) -> cython.int:
         follow_rebuild(self)
         reopen_signalfd(self)
-        return rebuild_stats(self)
+        rebuild_stats(self)
+        return renew_trees(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -5,4 +5,3 @@ cdef class RefusingLoop(CallingLoop):
     cdef int tell_at_once(self, Watcher watcher) except -1
     cdef int raise_refused(self) except -1
     cdef int refuse(self, Watcher watcher, int error) except -1
-    cdef bint told(self, Watcher watcher, object refusal) except -1

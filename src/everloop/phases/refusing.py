@@ -64,9 +64,3 @@ class RefusingLoop(CallingLoop):
         if self.told(watcher, refusal):
             return 0
         raise refusal
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def told(self, watcher: Watcher, refusal: object) -> cython.bint:
-        """Whether somebody waits for the watcher, and was told that it had to be stopped."""
-        return False

@@ -18,10 +18,13 @@ cdef extern from "sys/inotify.h" nogil:
 
         # How to watch.
         IN_DONT_FOLLOW
+        IN_EXCL_UNLINK
         IN_MASK_ADD
+        IN_ONLYDIR
 
         # Told of unasked.
         IN_IGNORED
+        IN_ISDIR
         IN_Q_OVERFLOW
 
     struct inotify_event:

@@ -19,6 +19,7 @@ cdef extern from "Python.h":
     void Py_DECREF(PyObject* obj)
 
     bytes PyUnicode_EncodeFSDefault(object text)
+    object PyUnicode_DecodeFSDefaultAndSize(const char* name, Py_ssize_t size)
     bint PyIndex_Check(object obj)
     bint PyFunction_Check(object obj)
     PyObject* PyFunction_GET_CODE(object function)

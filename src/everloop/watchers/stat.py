@@ -13,13 +13,13 @@ from math import isnan
 from stat import S_ISLNK, S_ISREG
 
 import cython
+from cython.cimports.everloop.arguments import path_of
 from cython.cimports.everloop.constants import EV_MINPRI, EV_READ, EV_STAT
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL
 from cython.cimports.everloop.queues.pending import reserve
 from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.sys.python import PyUnicode_EncodeFSDefault
 from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
@@ -217,25 +217,6 @@ def assign(self: Stat, path: object, location: bytes, interval: cython.double) -
     self._previous = NOTHING
     self.looks += 1
     return 0
-
-
-@cython.cfunc
-def path_of(path: object) -> tuple:
-    """path as str or bytes, and the same as absolute bytes."""
-    try:
-        given = os.fspath(path)
-    except TypeError:
-        raise TypeError(
-            f"path must be str, bytes or os.PathLike, not {type(path).__name__}"
-        ) from None
-    encoded: bytes = given if isinstance(given, bytes) else PyUnicode_EncodeFSDefault(given)
-    if not encoded:
-        raise ValueError("path must not be empty")
-    if b"\0" in encoded:
-        raise ValueError(f"path must not have a null character in it: {given!r}")
-    if not encoded.startswith(b"/"):
-        encoded = os.path.join(os.getcwdb(), encoded)
-    return given, encoded
 
 
 @cython.cfunc

@@ -1,8 +1,8 @@
-from everloop.engine.calling cimport CallingLoop
 from everloop.sys.inotify cimport inotify_event
 from everloop.watcher cimport Watcher
+from everloop.watchers.inodes.queue cimport InotifyQueue
 
-cdef class Inotify
+cdef class Inotify(InotifyQueue)
 
 cdef class Trail:
     cdef Watcher watcher    # the Stat
@@ -18,32 +18,20 @@ cdef class Trail:
     cdef bint regular       # a regular file is expected at the end of the path
     cdef object found       # its attributes, looked at after all was marked; None: to be looked at
 
-cdef class Inotify:
-    cdef CallingLoop loop
-    cdef object callback          # of the internal Io
-    cdef int fd                   # or -1
-    cdef unsigned int generation  # of the process that opened fd, see process/forking.py
-    cdef Watcher io               # internal; None while fd is -1
+cdef class Inotify(InotifyQueue):
     cdef dict trails              # the keys: those that joined
     cdef dict marks               # wd -> {name: {trail: True}}
     cdef Trail guide              # the one that followed its path last, or None
     cdef list emptied             # wds that lost their last trail while a thread marked
-    cdef unsigned int marking     # threads inside inotify_add_watch()
-    cdef list closing              # descriptors that the last of them closes
     cdef unsigned int ignored     # IN_IGNORED events read
     cdef bint missed              # what was read has not been acted upon, not all of it
 
     cdef int join(self, Trail trail) except -1
     cdef int leave(self, Trail trail) except -1
-    cdef int open(self) except -1
-    cdef int close(self) except -1
-    cdef void close_left(self) noexcept
-    cdef bint inherited(self) noexcept
     cdef int mark(self, Trail trail, bytes path, unsigned int mask, object name) except -1
     cdef int unmark(self, Trail trail, int wd, object name) except -1
     cdef dict read(self)
 
-    cdef int add(self, bytes path, unsigned int mask) except? -1
     cdef int remove(self, int wd) except -1
     cdef int sweep(self) except -1
     cdef int note(self, inotify_event* event, dict touched) except -1

@@ -15,35 +15,23 @@ Invariants:
   once, or, while some thread may be getting the same wd anew, by the last such.
 - The descriptor is opened by the first trail that needs it and closed when the
   last one leaves. The loop owns its Io, which is internal, as long.
-- A forked child shares the descriptor with its parent: it must neither read
-  it nor change what it watches, only close it.
-
-The GIL is released while the kernel looks up a path, which may take long, or
-need another thread of this process (FUSE). All else is done under the GIL.
 """
 
 import cython
-from cython.cimports.everloop.constants import EV_READ
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.inotify import (
-    IN_CLOEXEC,
     IN_CLOSE_WRITE,
     IN_DONT_FOLLOW,
     IN_IGNORED,
     IN_MASK_ADD,
     IN_MODIFY,
-    IN_NONBLOCK,
     IN_Q_OVERFLOW,
-    inotify_add_watch,
     inotify_event,
-    inotify_init1,
     inotify_rm_watch,
 )
-from cython.cimports.everloop.watchers.io import Io, new_internal_io
-from cython.cimports.libc.errno import EBADF, errno
+from cython.cimports.everloop.watchers.inodes.queue import InotifyQueue
 from cython.cimports.libc.stdint import uint64_t
-from cython.cimports.posix.unistd import close, read
+from cython.cimports.posix.unistd import read
 
 
 @cython.final
@@ -57,20 +45,11 @@ class Trail:
 
 @cython.final
 @cython.cclass
-class Inotify:
+class Inotify(InotifyQueue):
     def __cinit__(self, loop: CallingLoop, callback):
-        self.loop = loop
-        self.callback = callback
-        self.fd = -1
-        self.closing = []
         self.trails = {}
         self.marks = {}
         self.emptied = []
-
-    def __dealloc__(self):
-        if self.fd >= 0:
-            close(self.fd)
-        self.close_left()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -97,58 +76,11 @@ class Inotify:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def open(self) -> cython.int:
-        """Have a descriptor, watched by the loop; returns 0 or an errno."""
-        if self.fd >= 0:
-            return 0
-        fd: cython.int = self.loop.descriptors.apart(inotify_init1(IN_NONBLOCK | IN_CLOEXEC))
-        if fd < 0:
-            return errno
-        self.fd = fd
-        self.generation = forking.generation
-        io: Io = new_internal_io(self.loop, fd, EV_READ, self.callback)
-        io.data = self
-        # It may have been given up by another thread meanwhile.
-        if self.fd == fd and self.io is None:
-            self.io = io
-            Io.start(io)
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def close(self) -> cython.int:
-        """Give up the descriptor and, with it, all that it watches."""
-        fd: cython.int = self.fd
-        if fd < 0:
-            return 0
-        self.fd = -1
-        self.marks = {}
-        self.emptied = []
-        if self.io is not None:
-            Io.stop(self.io)
-            self.io = None
-        # A thread still uses it, unless the thread was left behind in a fork.
-        if self.marking and not self.inherited():
-            self.closing.append(fd)
-        else:
-            with cython.nogil:
-                close(fd)
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def close_left(self) -> cython.void:
-        """Close the descriptors that threads were using when they were given up."""
-        if self.closing is not None:
-            for fd in self.closing:
-                close(cython.cast(cython.int, fd))
-            self.closing.clear()
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def inherited(self) -> cython.bint:
-        """Whether the descriptor is one that the parent process uses."""
-        return self.generation != forking.generation
+        if self.fd >= 0:
+            self.marks = {}
+            self.emptied = []
+        return InotifyQueue.close(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -158,8 +90,9 @@ class Inotify:
         A symbolic link is not followed. The inode must be open()ed for.
         """
         ignored: cython.uint = self.ignored
-        wd: cython.int = self.add(path, mask)
+        wd: cython.int = self.add(path, mask | IN_MASK_ADD | IN_DONT_FOLLOW)
         if wd < 0:
+            self.sweep()
             return -wd
         names: dict = self.marks.setdefault(wd, {})
         if trail.left:
@@ -172,29 +105,6 @@ class Inotify:
             trail.outdated = True
         self.sweep()
         return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1)
-    def add(self, path: bytes, mask: cython.uint) -> cython.int:
-        """The wd of the inode at path, with mask added to what it is watched for, or -errno."""
-        fd: cython.int = self.fd
-        place: cython.p_char = path
-        error: cython.int
-        if fd < 0:
-            return -EBADF
-        self.marking += 1
-        with cython.nogil:
-            wd: cython.int = inotify_add_watch(fd, place, mask | IN_MASK_ADD | IN_DONT_FOLLOW)
-            error = errno
-        self.marking -= 1
-        if self.marking == 0:
-            self.close_left()
-        if self.fd != fd:
-            return -EBADF
-        if wd < 0:
-            self.sweep()
-            return -error
-        return wd
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

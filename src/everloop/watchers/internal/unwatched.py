@@ -26,6 +26,7 @@ from cython.cimports.everloop.watchers.io import Io
 from cython.cimports.everloop.watchers.signal import leave_signalfd, reopen_signalfd
 from cython.cimports.everloop.watchers.stat import rebuild_stats
 from cython.cimports.everloop.watchers.timer import Timer, new_timer
+from cython.cimports.everloop.watchers.tree import is_of_tree, renew_tree
 from cython.cimports.libc.errno import EBADF
 
 RETRIED_EVERY = 0.1  # seconds
@@ -73,6 +74,8 @@ def make_anew(loop: CallingLoop, io: Io, error: cython.int) -> cython.int:
         return reopen_signalfd(loop)
     if loop.stats is not None and io.data is loop.stats:
         return rebuild_stats(loop)
+    if is_of_tree(io):
+        return renew_tree(io)
     embed: Watcher = embed_of(io)
     if embed is None:
         return renew_pidfd(loop, io)

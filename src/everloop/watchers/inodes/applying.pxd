@@ -1,0 +1,3 @@
+from everloop.watchers.inodes.survey cimport Survey
+
+cdef int process(Survey survey) except -1
