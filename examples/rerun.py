@@ -1,9 +1,9 @@
 """Runs a command, and runs it again whenever one of some files changes.
 
-Shows Stat, Timer, Child and Signal watchers at work together. Editors often change a file
-in several steps, so the command starts only when the files have been quiet for a moment.
-If it still runs then, it is ended first. A directory changes when a file in it is made,
-renamed or removed.
+Shows Tree, Stat, Timer, Child and Signal watchers at work together. Editors often change a
+file in several steps, so the command starts only when the files have been quiet for a moment.
+If it still runs then, it is ended first. Of a directory everything below it counts, but for
+hidden directories and Python's caches.
 
     python examples/rerun.py -w src/main.py -w src -- python -m pytest -x
 
@@ -22,6 +22,12 @@ import everloop
 KILL_AFTER = 5.0  # seconds that the command has to end when it is asked to
 
 
+def is_source(path: str) -> bool:
+    """Whether a file is of interest, or what is in a directory."""
+    name = os.path.basename(path)
+    return name in (".", "..") or not (name.startswith(".") or name == "__pycache__")
+
+
 class Rerunner:
     """Keeps one run of the command going: ends it or starts it as the files change."""
 
@@ -34,7 +40,12 @@ class Rerunner:
         self.run_again = False
         self.quiet = loop.timer(0.0, delay, self.on_quiet)
         self.overdue = loop.timer(0.0, KILL_AFTER, self.on_overdue)
-        self.files = [loop.stat(path, 0.0, self.on_change) for path in paths]
+        self.files = [self.watch(path) for path in paths]
+
+    def watch(self, path: str) -> everloop.Tree | everloop.Stat:
+        if os.path.isdir(path):
+            return self.loop.tree(path, self.on_changes_below, filter=is_source)
+        return self.loop.stat(path, 0.0, self.on_change)
 
     def start(self) -> None:
         for file in self.files:
@@ -44,6 +55,12 @@ class Rerunner:
     def on_change(self, watcher: everloop.Stat, revents: int) -> None:
         logging.info("--- %s has changed", watcher.path)
         self.quiet.reset()
+
+    def on_changes_below(self, watcher: everloop.Tree, revents: int) -> None:
+        for change in watcher.changes():
+            if is_source(change.path):
+                logging.info("--- %s was %s", change.path, change.kind)
+                self.quiet.reset()
 
     def on_quiet(self, watcher: everloop.Timer, revents: int) -> None:
         self.quiet.stop()

@@ -30,8 +30,8 @@ from everloop.watchers.check import Check
 from everloop.watchers.child import Child
 from everloop.watchers.embed import Embed
 from everloop.watchers.fork import Fork
-from everloop.watchers.inodes.changes import TreeChange
 from everloop.watchers.idle import Idle
+from everloop.watchers.inodes.changes import TreeChange
 from everloop.watchers.io import Io
 from everloop.watchers.periodic import Periodic
 from everloop.watchers.prepare import Prepare

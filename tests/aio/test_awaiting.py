@@ -360,3 +360,51 @@ def test_callback_set_later(loop, run):
 
     run(main())
     assert seen == [EV_TIMER]
+
+
+# A Tree has several changes to tell at once
+
+
+def test_tree_one_after_the_other(loop, run, tmp_path):
+    async def main():
+        told = []
+        tree = loop.tree(tmp_path)
+        iteration = aiter(tree)
+        for name in "abc":
+            (tmp_path / name).mkdir()
+        async for change in iteration:
+            told.append((change.kind, os.path.basename(change.path)))
+            if len(told) == 1:
+                (tmp_path / "late").mkdir()
+                await asyncio.sleep(0.05)  # nobody waits meanwhile
+            if len(told) == 4:
+                break
+        del iteration
+        gc.collect()
+        assert told == [("created", name) for name in ("a", "b", "c", "late")]
+        assert not tree.active and loop.watchers == ()
+
+    run(main())
+
+
+def test_tree_awaited(loop, run, tmp_path):
+    async def main():
+        loop.call_later(0, (tmp_path / "a").mkdir)
+        changes = await loop.tree(tmp_path)
+        assert [change[:2] for change in changes] == [("created", str(tmp_path / "a"))]
+        assert loop.watchers == ()
+        with pytest.raises(FileNotFoundError):
+            await loop.tree(tmp_path / "none")
+
+    run(main())
+
+
+def test_tree_whose_root_goes_ends_the_iteration(loop, run, tmp_path):
+    async def main():
+        root = tmp_path / "root"
+        root.mkdir()
+        loop.call_later(0, root.rmdir)
+        kinds = [change.kind async for change in loop.tree(root)]
+        assert kinds == ["deleted"]
+
+    run(main())

@@ -89,3 +89,20 @@ def test_no_such_command(rerun):
     path.write_text("22")
     example.expect("can't run")
     example.end()
+
+
+def test_anywhere_below_a_directory(run_example, tmp_path):
+    source = tmp_path / "src"
+    (source / "package" / "inner").mkdir(parents=True)
+    (source / ".git").mkdir()
+    example = run_example("rerun.py", "-w", source, "--delay", "0.1", "--", "true")
+    example.expect("ended with status 0")
+    (source / ".git" / "index").write_text("of no interest")
+    (source / "package" / "inner" / "module.py").write_text("1")
+    assert "module.py" in example.expect("--- .* was")[0]
+    example.expect("ended with status 0")
+    (source / "package" / "new").mkdir()
+    (source / "package" / "new" / "other.py").write_text("2")
+    example.expect("other.py was created")
+    example.expect("ended with status 0")
+    assert "index" not in example.end()

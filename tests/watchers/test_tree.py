@@ -61,8 +61,9 @@ class Seen:
         """The changes since the last call, with paths from the root."""
         changes, self.changes = self.changes, []
         return [
-            (change.kind, *map(self.name, change[1:3])) if change.old_path else
-            (change.kind, self.name(change.path))
+            (change.kind, *map(self.name, change[1:3]))
+            if change.old_path
+            else (change.kind, self.name(change.path))
             for change in changes
         ]
 
@@ -143,7 +144,9 @@ def test_what_is_in_new_directories(loop, root):
     seen = Seen(loop, root)
     (root / "a" / "b" / "c").mkdir(parents=True)
     (root / "a" / "b" / "file").write_text("")
-    assert sorted(seen.settled()) == [("created", name) for name in ("a", "a/b", "a/b/c", "a/b/file")]
+    assert sorted(seen.settled()) == [
+        ("created", name) for name in ("a", "a/b", "a/b/c", "a/b/file")
+    ]
     (root / "a" / "b" / "c" / "late").write_text("")
     assert seen.settled()[0] == ("created", "a/b/c/late")
 
@@ -279,7 +282,9 @@ def test_filter(loop, root):
 
     (root / "a" / "left" / "in").mkdir(parents=True)
     told = []
-    watcher = loop.tree(root, lambda watcher, revents: told.extend(watcher.changes()), filter=wanted)
+    watcher = loop.tree(
+        root, lambda watcher, revents: told.extend(watcher.changes()), filter=wanted
+    )
     assert watcher.filter is wanted
     with watcher:
         assert sorted(asked) == [str(root / "a"), str(root / "a" / "left")]
@@ -774,7 +779,12 @@ def test_attributes(loop, root):
 
 @pytest.mark.parametrize(
     ("path", "filter", "error"),
-    [(None, None, TypeError), ("", None, ValueError), ("/a\0", None, ValueError), ("/", 1, TypeError)],
+    [
+        (None, None, TypeError),
+        ("", None, ValueError),
+        ("/a\0", None, ValueError),
+        ("/", 1, TypeError),
+    ],
 )
 def test_bad_arguments(loop, path, filter, error):
     with pytest.raises(error):

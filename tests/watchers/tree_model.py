@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 
-
 DIRECTORY = (0, None)
 UNREAD = "was not there"
 

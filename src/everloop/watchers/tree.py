@@ -8,6 +8,8 @@ watchers share one, since they are many and have few inodes each.
 Who owns what: the loop owns the active Trees and the internal Io and Timer of their surveys.
 """
 
+import os
+
 import cython
 from cython.cimports.everloop.arguments import path_of
 from cython.cimports.everloop.constants import EV_READ, EV_TREE, EVFLAG_NOINOTIFY
@@ -26,10 +28,7 @@ from cython.cimports.everloop.watcher import (
     wanted_callback,
 )
 from cython.cimports.everloop.watchers.inodes.applying import process
-from cython.cimports.everloop.watchers.inodes.known import KnownDirectory
 from cython.cimports.everloop.watchers.inodes.survey import Survey
-
-import os
 
 from everloop.errors import Error
 

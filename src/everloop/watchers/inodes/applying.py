@@ -43,7 +43,6 @@ from cython.cimports.everloop.watchers.inodes.known import (
 from cython.cimports.everloop.watchers.inodes.survey import (
     ATTRIBUTES,
     CLOSED,
-    DELETED,
     MODIFIED,
     Survey,
 )
@@ -284,9 +283,7 @@ def appeared(
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def is_known(
-    survey: Survey, directory: KnownDirectory, name: bytes, known: Known
-) -> cython.bint:
+def is_known(survey: Survey, directory: KnownDirectory, name: bytes, known: Known) -> cython.bint:
     """Whether what appeared has been found before, when its directory was read."""
     place: bytes = survey.prefix_of(directory) + name
     now: Known = look_at(survey.base + place)
@@ -309,9 +306,7 @@ def is_known(
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def moved(
-    survey: Survey, directory: KnownDirectory, name: bytes, cookie: object
-) -> cython.int:
+def moved(survey: Survey, directory: KnownDirectory, name: bytes, cookie: object) -> cython.int:
     """Something was moved away from a directory, within the tree or out of it."""
     arrival: tuple = survey.arrivals.pop(cookie, None)
     is_known_here: cython.bint = name in directory.entries

@@ -138,9 +138,7 @@ class Comparison:
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def take_over(
-        self, other: KnownDirectory, parent: KnownDirectory, name: bytes
-    ) -> cython.int:
+    def take_over(self, other: KnownDirectory, parent: KnownDirectory, name: bytes) -> cython.int:
         """A known directory is in another place now."""
         survey: Survey = self.survey
         if survey.left or not survey.holds(parent):
