@@ -28,6 +28,16 @@ def read_system_clock(which: clockid_t) -> nanoseconds:
     return now.tv_sec * cython.cast(nanoseconds, NANO) + now.tv_nsec
 
 
+@cython.cfunc
+@cython.exceptval(check=False)
+def moved(reading: nanoseconds, step: nanoseconds) -> nanoseconds:
+    """The reading, step later, within what leaves room for adding to it."""
+    limit: nanoseconds = FOREVER // 2
+    if step > 0:
+        return limit if reading > limit - step else reading + step
+    return -limit if reading < -limit - step else reading + step
+
+
 @cython.cclass
 class Clock:
     """Clock()\n--\n
@@ -66,8 +76,8 @@ class ManualClock(Clock):
         check_number("monotonic", monotonic)
         check_number("wall", wall)
         self.manual = True
-        self._monotonic = from_seconds(monotonic)
-        self._wall = from_seconds(wall)
+        self._monotonic = moved(0, from_seconds(monotonic))
+        self._wall = moved(0, from_seconds(wall))
 
     def advance(self, seconds: float) -> None:
         """Let time pass: both readings grow by that many seconds."""
@@ -75,13 +85,13 @@ class ManualClock(Clock):
         step: nanoseconds = from_seconds(seconds)
         if step < 0:
             raise ValueError(f"seconds must not be negative, not {seconds!r}")
-        self._monotonic += step
-        self._wall += step
+        self._monotonic = moved(self._monotonic, step)
+        self._wall = moved(self._wall, step)
 
     def set_wall(self, wall: float) -> None:
         """Set the wall clock, as an administrator does; the monotonic one goes on."""
         check_number("wall", wall)
-        self._wall = from_seconds(wall)
+        self._wall = moved(0, from_seconds(wall))
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -97,8 +107,8 @@ class ManualClock(Clock):
     @cython.exceptval(check=False)
     def wait(self, timeout: nanoseconds) -> nanoseconds:
         if 0 < timeout < FOREVER:
-            self._monotonic += timeout
-            self._wall += timeout
+            self._monotonic = moved(self._monotonic, timeout)
+            self._wall = moved(self._wall, timeout)
             return 0
         return timeout
 

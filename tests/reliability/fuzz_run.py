@@ -1,21 +1,29 @@
-"""Give constructors, setters and methods arguments of all kinds, at random.
+"""Give constructors, setters and methods arguments of all kinds, and transports streams in pieces.
 
-    python -m tests.reliability.fuzz_run [--first SEED] [--programs COUNT]
+    python -m tests.reliability.fuzz_run [--only TARGET ...] [--first SEED] [--programs COUNT]
+    python -m tests.reliability.fuzz_run --atheris TARGET [--seconds COUNT]
 
-Each call does what it says or raises one of USUAL; the loop is whole afterwards.
+Targets are "calls", each of which does what it says or raises one of USUAL, with the loop whole
+afterwards, and those of fuzz_streams.py. Inputs are bytes that make the choices: those of a seed,
+or, where atheris is installed, those that it finds to lead to other code. What it has kept is in
+corpus/, by target, and `make test` runs it.
 """
 
 import argparse
 import contextlib
 import math
 import os
-import random
+import pathlib
 import signal
 import sys
 import warnings
 
 import everloop
 
+from .choices import Choices, seeded
+from .fuzz_streams import TARGETS as STREAMS
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
 USUAL = (TypeError, ValueError, OverflowError, OSError, AttributeError, everloop.Error)
 CALLS = 60
 
@@ -65,8 +73,8 @@ HARMLESS = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGURG}
 
 
 class Fuzz:
-    def __init__(self, seed):
-        self.random = random.Random(seed)
+    def __init__(self, data):
+        self.random = Choices(data)
         self.ends = os.pipe()
         self.loop = everloop.Loop(self.random.choice([0, 1, 2, 4]) | everloop.EVFLAG_NOENV)
         self.watchers = []
@@ -82,7 +90,7 @@ class Fuzz:
 
     def make(self):
         kind = self.random.choice(KINDS)
-        first = [self.random.choice([*HARMLESS])] if kind == "signal" else self.values(1)
+        first = [self.random.choice(sorted(HARMLESS))] if kind == "signal" else self.values(1)
         self.watchers.append(getattr(self.loop, kind)(*first, *self.values(3), lambda *args: None))
 
     def make_loop(self):
@@ -119,8 +127,8 @@ class Fuzz:
         self.loop.verify()
 
 
-def run_program(seed):
-    fuzz = Fuzz(seed)
+def run_calls(data):
+    fuzz = Fuzz(data)
     try:
         for _ in range(CALLS):
             fuzz.step()
@@ -128,20 +136,51 @@ def run_program(seed):
         fuzz.close()
 
 
+TARGETS = {"calls": run_calls, **STREAMS}
+
+
+def kept(target):
+    """The inputs in corpus/ of a target."""
+    return sorted((CORPUS / target).glob("*"))
+
+
+def run_seeds(target, first, programs):
+    for seed in range(first, first + programs):
+        try:
+            TARGETS[target](seeded(f"{target} {seed}"))
+        except BaseException:
+            print(f"{target}, seed {seed}", flush=True)
+            raise
+    print(f"{target}: {programs} inputs", flush=True)
+
+
+def run_atheris(target, seconds):
+    """Have atheris look for inputs; those that it keeps go to corpus/."""
+    import atheris
+
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
+    arguments = [sys.argv[0], f"-max_total_time={seconds}", "-max_len=400", str(directory)]
+    atheris.instrument_all()
+    atheris.Setup(arguments, TARGETS[target])
+    atheris.Fuzz()
+
+
 def main(arguments):
     parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", default=list(TARGETS))
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--programs", type=int, default=20_000)
+    parser.add_argument("--programs", type=int, default=20_000, help="of calls; a tenth of others")
+    parser.add_argument("--atheris", help="the target")
+    parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda report: None
-    for seed in range(options.first, options.first + options.programs):
-        try:
-            run_program(seed)
-        except BaseException:
-            print(f"seed {seed}", flush=True)
-            raise
-    print(f"{options.programs * CALLS} calls")
+    if options.atheris:
+        run_atheris(options.atheris, options.seconds)
+    for target in options.only:
+        programs = options.programs if target == "calls" else options.programs // 10
+        run_seeds(target, options.first, programs)
     return 0
 
 

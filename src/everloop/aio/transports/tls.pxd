@@ -32,6 +32,7 @@ cdef class SSLCore:
 
     cdef int take_in(self, char* data, Py_ssize_t count) except -1
     cdef int go_on(self) except -1
+    cdef int read_into_buffer(self) except -1
     cdef int read_records(self) except -1
     cdef object read_record(self)
     cdef int send_outgoing(self) except -1

@@ -59,7 +59,7 @@ class SSLCore:
         try:
             if not self._app_reading_paused:
                 if self._app_protocol_is_buffer:
-                    self._do_read__buffered()
+                    self.read_into_buffer()
                 else:
                     self.read_records()
                 if self._write_backlog:
@@ -110,6 +110,35 @@ class SSLCore:
             self._do_flush()
         elif self._state is SHUTDOWN:
             self._do_shutdown()
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def read_into_buffer(self) -> cython.int:
+        """Decrypt what is complete into the room of a BufferedProtocol.
+
+        The room is the protocol's alone again by the time that it is told: it may be
+        a bytearray, to be resized.
+        """
+        room: object = self._app_protocol_get_buffer(self._get_read_buffer_size())
+        size: cython.Py_ssize_t = len(room)
+        count: cython.Py_ssize_t = -1
+        filled: cython.Py_ssize_t = 0
+        try:
+            count = filled = self.read_some(size, room)
+            while count > 0 and filled < size:
+                with memoryview(room) as whole, whole[filled:] as rest:
+                    count = self.read_some(size - filled, rest)
+                filled += count
+            if count > 0:
+                self._loop.call_soon(self._do_read)
+        except SSLAgainErrors:
+            pass
+        if filled > 0:
+            self._app_protocol_buffer_updated(filled)
+        if count == 0:
+            self._call_eof_received()
+            self._start_shutdown()
         return 0
 
     @cython.cfunc
