@@ -22,6 +22,7 @@ MINUTES ?= 10
 # Any report ends the test.
 SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZED_TESTS := tests/queues tests/backends tests/watchers tests/aio tests/test_loop.py
+MEMCHECKED_TESTS := tests/queues tests/backends tests/watchers/test_timer.py tests/watchers/test_io.py
 
 # What is tested is the installed package: nothing may lead Python to src instead.
 unexport PYTHONPATH PYTHONHOME
@@ -29,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo dev test test-applications services downstream downstream-quick soak sanitize lint
+.PHONY: help demo dev test test-applications services downstream downstream-quick soak sanitize memcheck lint
 .PHONY: format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
@@ -71,6 +72,8 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	$(BIN)/python -m tests.reliability.differential
 	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
 	$(BIN)/python -m tests.reliability.faults_run
+	$(BIN)/python -m tests.reliability.clock_run
+	$(BIN)/python -m tests.reliability.signals_run
 	$(BIN)/python -m tests.reliability.threads_run
 	$(BIN)/python -m tests.reliability.memory_run
 	$(BIN)/python -m tests.reliability.leaks_run
@@ -83,7 +86,13 @@ sanitize: $(STAMPS)/test ## the tests of a build with ASan and UBSan: TESTS='...
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib EVERLOOP_TEST_PATIENCE=8 \
-		$(BIN)/python -m pytest $(or $(TESTS),$(SANITIZED_TESTS))
+		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(SANITIZED_TESTS))
+
+# Programs that a test starts run without it.
+memcheck: $(STAMPS)/package $(STAMPS)/test ## tests of the core in valgrind, which has to be installed
+	PYTHONMALLOC=malloc EVERLOOP_TEST_PATIENCE=20 valgrind --tool=memcheck --num-callers=20 \
+		--suppressions=tests/reliability/memcheck.supp --error-exitcode=9 \
+		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(MEMCHECKED_TESTS))
 
 lint: $(STAMPS)/package $(STAMPS)/lint ## check style, types and the notes on changes
 	$(BIN)/ruff check .
