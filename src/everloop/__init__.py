@@ -63,6 +63,8 @@ __all__ = [  # noqa: F405
     "Signal",
     "Stat",
     "Timer",
+    "Tree",
+    "TreeChange",
     "Watcher",
     "abi_version",
     "default_loop",

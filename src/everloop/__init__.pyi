@@ -72,6 +72,7 @@ __all__ = [
     "EV_STAT",
     "EV_TIMEOUT",
     "EV_TIMER",
+    "EV_TREE",
     "EV_UNDEF",
     "EV_WRITE",
     "Async",
@@ -92,6 +93,8 @@ __all__ = [
     "Signal",
     "Stat",
     "Timer",
+    "Tree",
+    "TreeChange",
     "Watcher",
     "abi_version",
     "default_loop",
@@ -99,6 +102,7 @@ __all__ = [
     "fatal",
     "feed_signal",
     "install",
+    "monitor",
     "new_event_loop",
     "recommended_backends",
     "run",
@@ -106,6 +110,7 @@ __all__ = [
     "supported_backends",
     "time",
     "version",
+    "watchdog",
 ]
 __version__: str
 
