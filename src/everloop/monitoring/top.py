@@ -1,5 +1,6 @@
 """python -m everloop top: a live view of a loop in the terminal."""
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -47,7 +48,10 @@ def picture(where: str, interval: float, path: str) -> int:
     with open("/dev/null", "w") as nowhere:
         console = Console(record=True, width=100, file=nowhere, force_terminal=True)
         console.print(view.drawn())
-        console.save_svg(path, title=f"python -m everloop top {where}")
+        drawn = console.export_svg(title=f"python -m everloop top {where}")
+    with open(path, "w") as file:
+        # No fonts from elsewhere: what looks at it has one.
+        file.write(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL))
     print(f"{path} written", file=sys.stderr)
     return 0
 
