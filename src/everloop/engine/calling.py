@@ -31,7 +31,7 @@ from cython.cimports.everloop.sys.python import (
     nest_in_thread,
     unnest_in_thread,
 )
-from cython.cimports.everloop.sys.threads import exchange, fence, referenced_once
+from cython.cimports.everloop.sys.threads import exchange, fence, load, referenced_once
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -205,7 +205,7 @@ class CallingLoop(ObservedLoop):
             while i:
                 i -= 1
                 watcher: Watcher = cython.cast(Watcher, self.asyncs.watchers[i])
-                if watcher.extra:
+                if load(cython.address(watcher.extra)):
                     push(self.queue, watcher, EV_ASYNC)
                     exchange(cython.address(watcher.extra), 0)
         except BaseException:

@@ -6,6 +6,7 @@ from everloop.queues.heap cimport Heap
 from everloop.queues.pending cimport PendingQueue
 from everloop.queues.roster cimport Roster
 from everloop.queues.entry cimport Entry
+from everloop.sys.threads cimport Flag
 
 cdef enum LoopState:
     UNMADE = 0  # __init__ has not succeeded
@@ -49,13 +50,13 @@ cdef class HoldingLoop:
 
     # How a wait is ended.
     cdef Waker waker
-    cdef volatile int wakeup_requested   # asyncs are to be looked at
-    cdef volatile int waiting    # in a wait without the GIL: others must wake it
-    cdef volatile int alert      # waiting, or embedded: signals and sends must wake it
+    cdef Flag wakeup_requested   # asyncs are to be looked at
+    cdef Flag waiting    # in a wait without the GIL: others must wake it
+    cdef Flag alert      # waiting, or embedded: signals and sends must wake it
     cdef int hosts               # others that wait on behalf of the loop, and run its passes
     cdef bint hosted             # one of them has asked for fileno()
     cdef bint needs_host         # embedded, it wants to be run for more than its descriptors
-    cdef volatile int signals_pending
+    cdef Flag signals_pending
     cdef bint takes_signals_by_fd
 
     cdef nanoseconds lately      # coarse monotonic time of the last wait, or so
@@ -64,7 +65,7 @@ cdef class HoldingLoop:
     cdef bint debugging
     cdef int flags
     cdef int references          # active watchers, ref() and unref()
-    cdef volatile int breaking   # EVBREAK_*: how far to leave
+    cdef Flag breaking   # EVBREAK_*: how far to leave
     cdef object _callback
     cdef object _data
 

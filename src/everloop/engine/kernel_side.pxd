@@ -1,5 +1,6 @@
 from everloop.backends.backend cimport Backend
 from everloop.engine.timed cimport TimedLoop
+from everloop.sys.threads cimport Flag
 
 cdef class KernelLoop(TimedLoop):
     cdef Backend kernel
@@ -7,7 +8,7 @@ cdef class KernelLoop(TimedLoop):
     cdef int pid                 # of that process
     cdef bint inherited          # the kernel's side is the parent's: not to be changed
     cdef bint reset_requested
-    cdef int runs                # calls of start() that are under way
+    cdef Flag runs               # calls of start() that are under way
     cdef unsigned long thread    # the one that runs the loop, while runs > 0
 
     cdef int after_fork(self) except -1

@@ -1,15 +1,16 @@
 from cpython.object cimport PyObject
 from everloop.engine.kernel_side cimport KernelLoop
 from everloop.sys.signal cimport NSIG, sigaction_t
+from everloop.sys.threads cimport Flag
 
 cdef struct Slot:
     PyObject* loop                  # whose signal it is; borrowed
-    volatile int pending            # has arrived, and the loop has not seen it
-    volatile int* signals_pending   # in the loop: some slot is pending
-    volatile int* alert             # in the loop: it may have to be woken
+    Flag pending            # has arrived, and the loop has not seen it
+    Flag* signals_pending   # in the loop: some slot is pending
+    Flag* alert             # in the loop: it may have to be woken
     int* wake_fd                    # in the loop's waker
     int handled                     # our handler was installed
-    volatile int shared             # what it replaced is called, too
+    Flag shared             # what it replaced is called, too
     sigaction_t before              # what it replaced
 
 cdef Slot slots[NSIG]

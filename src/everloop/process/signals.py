@@ -96,7 +96,7 @@ def wait_for_handlers() -> cython.void:
     """
     tries: cython.int = 1000
     __sync_synchronize()
-    while handlers[0] and tries:
+    while __sync_fetch_and_add(handlers, 0) and tries:
         tries -= 1
         sched_yield()
 

@@ -91,6 +91,8 @@ cdef extern from *:
     typedef PyMutex everloop_lock;
     #define everloop_lock_acquire(lock) PyMutex_Lock(lock)
     #define everloop_lock_release(lock) PyMutex_Unlock(lock)
+    typedef _Atomic int everloop_flag;
+    #define everloop_load(place) __atomic_load_n(place, __ATOMIC_RELAXED)
     #define everloop_exchange(place, value) __atomic_exchange_n(place, value, __ATOMIC_SEQ_CST)
     #define everloop_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
@@ -111,6 +113,8 @@ cdef extern from *:
     typedef struct {} everloop_lock;
     #define everloop_lock_acquire(lock) ((void)(lock))
     #define everloop_lock_release(lock) ((void)(lock))
+    typedef volatile int everloop_flag;
+    #define everloop_load(place) (*(place))
     static inline unsigned char everloop_exchange(unsigned char *place, unsigned char value)
     {
         unsigned char before = *place;
@@ -148,5 +152,8 @@ cdef extern from *:
     void acquire "everloop_lock_acquire"(Lock* lock) noexcept
     void unlock "everloop_lock_release"(Lock* lock) noexcept
 
+    # What threads and signal handlers set and look at without a lock or section.
+    ctypedef int Flag "everloop_flag"
+    unsigned char load "everloop_load"(unsigned char* place) noexcept
     unsigned char exchange "everloop_exchange"(unsigned char* place, unsigned char value) noexcept
     void fence "everloop_fence"() noexcept

@@ -4,7 +4,7 @@ import cython
 from cython.cimports.everloop.engine.calling import CallingLoop
 from cython.cimports.everloop.engine.inline import enter_loop_of, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
-from cython.cimports.everloop.sys.threads import Section, exchange, fence
+from cython.cimports.everloop.sys.threads import Section, exchange, fence, load
 from cython.cimports.everloop.watcher import Watcher, make_able
 
 
@@ -31,7 +31,7 @@ class Async(Watcher):
         loop.activate(self)
         # Last: a send that finds the watcher inactive must not keep later ones away.
         fence()
-        self.extra = 0
+        exchange(cython.address(self.extra), 0)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -59,4 +59,4 @@ class Async(Watcher):
     @property
     def sent(self) -> bool:
         """Whether there was a send that the loop has not noted yet. Read only."""
-        return self.extra != 0
+        return load(cython.address(self.extra)) != 0

@@ -20,6 +20,7 @@ from cython.cimports.everloop.process.signals import (
 )
 from cython.cimports.everloop.queues.entry import ACTIVE, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
+from cython.cimports.everloop.sys.compiler import __sync_synchronize
 from cython.cimports.everloop.sys.signal import (
     NSIG,
     SFD_CLOEXEC,
@@ -165,6 +166,8 @@ def queue_signals(loop: CallingLoop) -> cython.int:
     """
     signum: cython.int = NSIG
     loop.signals_pending = 0
+    # A signal that comes from here on sets it again, whichever processor its thread runs on.
+    __sync_synchronize()
     try:
         while signum > 1:
             signum -= 1

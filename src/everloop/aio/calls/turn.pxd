@@ -2,14 +2,15 @@ from everloop.clock cimport nanoseconds
 from everloop.aio.calls.ready cimport ReadyQueue
 from everloop.aio.calls.handle cimport Handle
 from everloop.loop cimport Loop
-from everloop.sys.threads cimport Lock
+from everloop.sys.threads cimport Flag, Lock
 from everloop.watcher cimport Watcher
 
 cdef class Turn(Loop):
     cdef ReadyQueue ready
     cdef Lock mail_lock          # of mail
+    cdef Flag mailed             # there is some
     cdef ReadyQueue mail         # calls that other threads have asked for, without the GIL
-    cdef volatile int waking     # a call from elsewhere has ended the wait that is on
+    cdef Flag waking     # a call from elsewhere has ended the wait that is on
     cdef bint continuous         # the run that is on is not one of a single pass
     cdef object driver           # a selector that waits in place of the kernel, or None
     cdef bint counted            # ready calls are, as a reference

@@ -129,6 +129,7 @@ class Turn(Loop):
             return
         acquire(cython.address(self.mail_lock))
         append(self.mail, handle)
+        self.mailed = True
         unlock(cython.address(self.mail_lock))
         fence()
 
@@ -136,8 +137,9 @@ class Turn(Loop):
     @cython.exceptval(check=False)
     def take_mail(self) -> cython.void:
         """Have the calls of other threads follow those that are ready."""
-        if FREE_THREADED and self.mail.count:
+        if FREE_THREADED and self.mailed:
             acquire(cython.address(self.mail_lock))
+            self.mailed = False
             join(self.ready, self.mail)
             unlock(cython.address(self.mail_lock))
 
@@ -150,7 +152,7 @@ class Turn(Loop):
     @cython.cfunc
     @cython.exceptval(check=False)
     def hurries(self) -> cython.bint:
-        return self.ready.count > 0 or self.mail.count > 0 or Loop.hurries(self)
+        return self.ready.count > 0 or (FREE_THREADED and self.mailed) or Loop.hurries(self)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
