@@ -26,6 +26,11 @@ PIECES = (1, 2, 3, 5, 6, 21, 100, 1400, 16_000, 100_000)
 STREAM = bytes(zlib.crc32(b"%d" % i) & 255 for i in range(5000)) * 80
 
 
+def piece(choices, done):
+    """The size of the next one; once much is done, a large one, or it would take long."""
+    return choices.choice(PIECES) if done < 10_000 else PIECES[-2]
+
+
 class Wrong(AssertionError):
     """A transport did what it must not."""
 
@@ -74,7 +79,7 @@ class Echo(asyncio.Protocol):
 
 class BufferedEcho(Echo, asyncio.BufferedProtocol):
     def get_buffer(self, size):
-        self.buffer = bytearray(self.choices.choice(PIECES))
+        self.buffer = bytearray(piece(self.choices, len(self.received)))
         return self.buffer
 
     def buffer_updated(self, count):
@@ -87,38 +92,40 @@ class Wire:
     def __init__(self, choices, sock, changing):
         self.choices, self.sock = choices, sock
         self.loop = asyncio.get_running_loop()
-        self.sent = 0
+        self.sent = self.received = 0
         self.change = choices.choice(("garble", "cut off", "insert", "drop")) if changing else None
         self.change_at = choices.randrange(6000) if changing else -1
         self.changed = self.over = False
 
     async def send(self, data):
         while data and not self.over:
-            size = self.choices.choice(PIECES)
-            piece, data = data[:size], data[size:]
-            self.sent += len(piece)
-            await self.loop.sock_sendall(self.sock, self.altered(piece))
+            size = piece(self.choices, self.sent)
+            part, data = data[:size], data[size:]
+            self.sent += len(part)
+            await self.loop.sock_sendall(self.sock, self.altered(part))
             if self.over:
                 self.sock.shutdown(socket.SHUT_WR)
             for _ in range(self.choices.randrange(3)):
                 await asyncio.sleep(0)
 
-    def altered(self, piece):
+    def altered(self, part):
         if self.change is None or self.changed or self.sent <= self.change_at:
-            return piece
-        at = self.choices.randrange(len(piece))
+            return part
+        at = self.choices.randrange(len(part))
         self.changed = True
         if self.change == "garble":
             bit = 1 << self.choices.randrange(8)
-            return piece[:at] + bytes([piece[at] ^ bit]) + piece[at + 1 :]
+            return part[:at] + bytes([part[at] ^ bit]) + part[at + 1 :]
         if self.change == "insert":
-            return piece[:at] + STREAM[: self.choices.choice(SIZES)] + piece[at:]
+            return part[:at] + STREAM[: self.choices.choice(SIZES)] + part[at:]
         if self.change == "cut off":
             self.over = True
-        return piece[:at]
+        return part[:at]
 
     async def receive(self):
-        return await self.loop.sock_recv(self.sock, self.choices.choice(PIECES))
+        data = await self.loop.sock_recv(self.sock, piece(self.choices, self.received))
+        self.received += len(data)
+        return data
 
 
 class Plain:

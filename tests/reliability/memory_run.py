@@ -17,6 +17,9 @@ SELF = "tests.reliability.memory_run"
 ENOUGH = 12
 MOST = 400
 
+# subprocess.Popen() is a function in which CPython runs for ever if `except` finds no memory.
+ONE_ALONE = {"subprocess"}
+
 WATCHERS = {
     "Io": "loop.io(here, EV_READ, noop)",
     "Stray": "loop.io(10**6, EV_READ, noop)",
@@ -330,7 +333,7 @@ def main(arguments):
         options.only = options.only[::16]
     failed = total = 0
     for name in options.only:
-        for all_fail in (False, True):
+        for all_fail in (False,) if name in ONE_ALONE else (False, True):
             wrong, met = attempt(name, options.every, all_fail)
             total += met
             if wrong:
