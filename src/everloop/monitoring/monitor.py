@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from everloop.loop import Loop
+from everloop import Loop
 from everloop.monitoring.prometheus import CONTENT_TYPE, exposed
 from everloop.monitoring.sockets import listen_at, remove
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
 
-from everloop.loop import Loop
+from everloop import Loop
 from everloop.monitoring.metrics import METRICS, Metric, values
 from everloop.statistics import Histogram, Statistics
 

@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from typing import Any
 
-from everloop.aio.event_loop import EventLoop
+from everloop import EventLoop
 
 
 def current_task(loop: Any) -> "asyncio.Task[Any] | None":

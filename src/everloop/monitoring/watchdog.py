@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from everloop.loop import Loop
+from everloop import Loop
 
 logger = logging.getLogger("everloop.watchdog")
 
