@@ -135,7 +135,11 @@ async def received(sock, size):
     """So many bytes from a non-blocking socket, fewer only if the stream ends."""
     loop = asyncio.get_running_loop()
     data = bytearray()
-    while len(data) < size and (piece := await loop.sock_recv(sock, size - len(data))):
+    while len(data) < size:
+        # No more room at once than can come: a sanitizer takes long to make it.
+        piece = await loop.sock_recv(sock, min(size - len(data), 1 << 20))
+        if not piece:
+            break
         data += piece
     return bytes(data)
 

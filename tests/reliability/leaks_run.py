@@ -207,6 +207,7 @@ def calls(setting):
 # Those take the kernel so long that there are fewer of them, by this factor.
 SLOW = {
     "Stat": 20,
+    "Stat of nothing": 20,
     "Embed": 10,
     "serving": 10,
     "child": 50,
