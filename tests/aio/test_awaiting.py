@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -166,6 +167,59 @@ def test_calls_from_a_thread(loop, run):
         thread.start()
         assert await caller == EV_ASYNC
         thread.join()
+
+    run(main())
+
+
+def test_iterators_that_are_dropped_in_other_threads(loop, run):
+    """Which end there what they held, and nothing that has been begun meanwhile."""
+    dropped = queue.SimpleQueue()
+
+    def drop():
+        while dropped.get() is not None:
+            pass
+
+    async def main():
+        timer = loop.timer(0.0001, 0.0001)
+        for _ in range(300):
+            events = aiter(timer)
+            assert await anext(events) == EV_TIMER
+            dropped.put(events)
+            del events
+            assert await asyncio.wait_for(timer, 30) == EV_TIMER
+        for _ in threads:
+            dropped.put(None)
+        for thread in threads:
+            await loop.run_in_executor(None, thread.join)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not timer.active
+        assert timer.callback.holders == 0
+
+    threads = [threading.Thread(target=drop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    run(main())
+
+
+def test_another_thread_than_the_loops_is_refused(loop, run):
+    async def main():
+        timer = loop.timer(1000, 0)
+        refused = []
+
+        def ask():
+            for use in (lambda: aiter(timer), lambda: asyncio.run(enter(timer))):
+                with pytest.raises(RuntimeError, match="another loop"):
+                    use()
+                refused.append(use)
+
+        await loop.run_in_executor(None, ask)
+        assert len(refused) == 2
+        assert not timer.active
+
+    async def enter(timer):
+        async with timer:
+            pass
 
     run(main())
 

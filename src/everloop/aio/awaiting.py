@@ -4,6 +4,8 @@ A watcher of an EventLoop that was made without a callback has an Awaited in its
 hands each event to whoever waits, and decides for how long the watcher is active: from the
 first wait until nobody waits, iterates or holds it any more.
 
+All of it is for the thread that runs the loop, but that an iterator may be dropped in any.
+
 Invariants: each future in ``waiting`` is of one coroutine in _next(), which takes it out again
 however it ends. ``holders`` counts the iterations and ``async with`` blocks that are on. What
 happens while nobody waits is in ``missed``, merged, unless nobody is interested at all.
@@ -11,6 +13,8 @@ happens while nobody waits is in ``missed``, merged, unless nobody is interested
 
 import asyncio
 import collections
+import contextlib
+import threading
 from typing import NamedTuple
 
 from everloop.watcher import StandIn
@@ -69,9 +73,8 @@ class Awaited(StandIn):
 
     async def wait(self, watcher):
         """The next event; starts the watcher if need be."""
+        check_runs_here(watcher)
         loop = watcher.loop
-        if asyncio.get_running_loop() is not loop:
-            raise RuntimeError(f"{watcher!r} is of another loop than the one that runs here")
         if self.missed is not None:
             event, self.missed = self.missed, None
             if not isinstance(event, Tree):
@@ -89,9 +92,12 @@ class Awaited(StandIn):
             self._rest(watcher)
 
     def iterate(self, watcher):
+        if runs_elsewhere(watcher.loop):
+            raise_elsewhere(watcher)
         return Iteration(self, watcher)
 
     async def enter(self, watcher):
+        check_runs_here(watcher)
         self._begin(watcher)
         self.holders += 1
         return watcher
@@ -155,13 +161,33 @@ class Iteration:
 
     def __del__(self):
         # A loop that is left by break or an exception drops its iterator, and says no more.
-        self._end()
+        # The last reference may go in any thread, as when the garbage collector runs there.
+        if self._awaited is not None and runs_elsewhere(self._source.loop):
+            awaited, self._awaited = self._awaited, None
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                self._source.loop.call_soon_threadsafe(awaited.release, self._source)
+        else:
+            self._end()
 
     def _end(self):
         self._left.clear()
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
             awaited.release(self._source)
+
+
+def check_runs_here(watcher):
+    if asyncio.get_running_loop() is not watcher.loop:
+        raise_elsewhere(watcher)
+
+
+def runs_elsewhere(loop):
+    """Whether another thread runs the loop."""
+    return loop._thread_id not in (None, threading.get_ident())
+
+
+def raise_elsewhere(watcher):
+    raise RuntimeError(f"{watcher!r} is of another loop than the one that runs here")
 
 
 def event_of(watcher, revents):
