@@ -23,6 +23,8 @@ MINUTES ?= 10
 SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZED_TESTS := tests/queues tests/backends tests/watchers tests/aio tests/test_loop.py
 MEMCHECKED_TESTS := tests/queues tests/backends tests/watchers/test_timer.py tests/watchers/test_io.py
+TSAN_TESTS := tests/queues tests/backends tests/watchers tests/test_threads.py tests/test_thread_errors.py \
+	tests/test_loop.py
 
 # What is tested is the installed package: nothing may lead Python to src instead.
 unexport PYTHONPATH PYTHONHOME
@@ -30,7 +32,8 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo dev test test-applications services downstream downstream-quick soak sanitize memcheck lint
+.PHONY: help demo dev test test-applications services downstream downstream-quick soak lint
+.PHONY: sanitize memcheck tsan tsan-tests
 .PHONY: format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
@@ -93,6 +96,24 @@ memcheck: $(STAMPS)/package $(STAMPS)/test ## tests of the core in valgrind, whi
 	PYTHONMALLOC=malloc EVERLOOP_TEST_PATIENCE=20 valgrind --tool=memcheck --num-callers=20 \
 		--suppressions=tests/reliability/memcheck.supp --error-exitcode=9 \
 		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(MEMCHECKED_TESTS))
+
+# In the free-threaded Python that is instrumented itself, with the packages of the plain one.
+tsan: ## the core tests under ThreadSanitizer, on a Python made for that: an hour the first time
+	tools/python 3.13t-tsan --make
+	tools/python 3.13t $(MAKE) tsan-tests
+
+tsan-tests: $(STAMPS)/test
+	$(PIP) install 'setuptools>=77' 'Cython>=3.1,<4'
+	CC=clang-19 CFLAGS="-fsanitize=thread -fno-omit-frame-pointer" LDFLAGS=-fsanitize=thread \
+		$(BIN)/python setup.py -q build --build-base build/tsan --build-lib build/tsan/lib
+	rm -f build/tsan/report.*
+	PYTHONPATH="build/tsan/lib:$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" \
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan-suppressions.txt log_path=build/tsan/report history_size=5 exitcode=0" \
+	PATH="/usr/lib/llvm-19/bin:$$PATH" PYTHON_GIL=0 EVERLOOP_TEST_PATIENCE=8 \
+		tools/python 3.13t-tsan sh -c 'exec "$$PYTHON" -m pytest -p no:cacheprovider "$$@"' - $(or $(TESTS),$(TSAN_TESTS))
+	@cat build/tsan/report.* 2>/dev/null; \
+		count=$$(cat build/tsan/report.* 2>/dev/null | grep -c '^WARNING: ThreadSanitizer'); \
+		echo "ThreadSanitizer: $$count reports"; [ "$$count" = 0 ]
 
 lint: $(STAMPS)/package $(STAMPS)/lint ## check style, types and the notes on changes
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
-from shared_objects import JOBS, BuildSharedObjects, SharedObject
+from shared_objects import JOBS, SANITIZED, BuildSharedObjects, SharedObject
 
 SOURCE = Path("src")
 C_SOURCES = "build/cython"
@@ -35,6 +35,9 @@ PLAIN_PYTHON = {
 
 # Where each instruction counts; elsewhere the size does.
 HOT = {"aio", "backends", "engine", "factories", "phases", "queues", "watcher"}
+
+# The reports of sanitizers name functions and lines.
+DEBUG_INFORMATION = "-g" if SANITIZED else "-g0"
 
 DIRECTIVES = {
     "language_level": 3,
@@ -81,7 +84,7 @@ def shared_objects():
             C_SOURCES,
             depends=["setup.py", "tools/shared_object.c", "tools/shared_objects.py"],
             optimization=optimization,
-            extra_compile_args=["-g0", "-fvisibility=hidden"],
+            extra_compile_args=[DEBUG_INFORMATION, "-fvisibility=hidden"],
         )
 
 

@@ -18,6 +18,7 @@ from setuptools.errors import CompileError, LinkError
 from setuptools.modified import newer_group
 
 JOBS = len(os.sched_getaffinity(0))
+SANITIZED = "-fsanitize" in os.environ.get("CFLAGS", "")
 HERE = Path(__file__).parent
 IMPORT = "import_linked"
 
@@ -72,7 +73,7 @@ class BuildSharedObjects(build_ext):
 
     def build_extensions(self):
         self.at_once, self.link_args = [], []
-        if not (self.inplace or self.editable_mode):
+        if not (self.inplace or self.editable_mode or SANITIZED):
             # The names of C functions are for those who profile what they work on.
             self.link_args = ["-Wl,--strip-all"]
             self.at_once = [flag for flag in ["-flto=auto"] if self.understood(flag)]
