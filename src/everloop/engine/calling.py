@@ -15,7 +15,6 @@ from cython.cimports.everloop.constants import (
     EVBREAK_ALL,
 )
 from cython.cimports.everloop.engine.failures import callback_failed, describe, warn
-from cython.cimports.everloop.engine.inline import let_in
 from cython.cimports.everloop.engine.observing import NO_EVENT, ObservedLoop
 from cython.cimports.everloop.queues.entry import ACTIVE, FED, OWN
 from cython.cimports.everloop.queues.pending import PendingEvent, PendingQueue
@@ -31,7 +30,14 @@ from cython.cimports.everloop.sys.python import (
     nest_in_thread,
     unnest_in_thread,
 )
-from cython.cimports.everloop.sys.threads import exchange, fence, load, referenced_once
+from cython.cimports.everloop.sys.threads import (
+    exchange,
+    fence,
+    let_others_in,
+    load,
+    referenced_once,
+    section_wanted,
+)
 from cython.cimports.everloop.watcher import Watcher
 
 from everloop.errors import Error
@@ -99,7 +105,12 @@ class CallingLoop(ObservedLoop):
             if budget == 0:
                 budget = 1024
                 self.give_way()
-            let_in(self)
+                continue
+            if section_wanted(cython.cast(cython.pointer[PyObject], self.gate)):
+                let_others_in()
+                # Who was let in may have called back for all that was pending.
+                if queue.cursor < lowest:
+                    break
             event = pop(queue)
             if event.watcher == cython.NULL:
                 continue

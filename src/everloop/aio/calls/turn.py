@@ -213,9 +213,11 @@ class Turn(Loop):
             self.ready_most = count
         self.ready_before = 0
         self.audit_owed = True
-        while count and self.ready.count:
+        while count:
             count -= 1
             let_in(self)
+            if not self.ready.count:
+                break
             handle = take(self.ready)
             if not owned_alone(cython.cast(cython.pointer[PyObject], handle)):
                 show(handle)
