@@ -204,15 +204,18 @@ def test_c_code_that_holds_the_gil_is_told_of_afterwards(run_program):
         def report(slow):
             print(slow.seconds >= 0.05, file=sys.stderr)
             told.set()
-        loop = ev.EventLoop()
-        size = 1 << 20
-        dog = ev.watchdog(loop, 0.05, report)
-        while not told.is_set():
+        def compute(size):
+            # Python between the calls: here the watchdog's thread gets its turn.
+            if told.is_set():
+                loop.stop()
+                return
             for _ in range(8):
                 loop.call_soon(sum, range(size))
-            loop.call_soon(loop.stop)
-            loop.run_forever()
-            size *= 2
+            loop.call_soon(compute, min(2 * size, 1 << 26))
+        loop = ev.EventLoop()
+        loop.call_soon(compute, 1 << 20)
+        dog = ev.watchdog(loop, 0.05, report)
+        loop.run_forever()
         dog.stop()
         loop.close()
         print("told")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn, UnixStreamServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from everloop import Loop
@@ -28,6 +28,9 @@ LOCAL = "127.0.0.1"
 PATIENCE = 10.0
 # Seconds for the loop to let others look.
 LOOK_LIMIT = 1.0
+
+
+_T = TypeVar("_T")
 
 
 class Busy(Exception):
@@ -42,8 +45,9 @@ class Monitor:
 
     def __init__(self, loop: Loop, where: str | int):
         self._loop: Any = loop
-        server = UnixServer if isinstance(where, str) else PortServer
-        self._server = server(where, self)
+        self._server: UnixServer | PortServer = (
+            UnixServer(where, self) if isinstance(where, str) else PortServer(where, self)
+        )
         self.address: str | int = self._server.address
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="everloop monitor", daemon=True
@@ -99,9 +103,9 @@ class Monitor:
             "stack": [f"{each.filename}:{each.lineno} in {each.name}" for each in stack],
         }
 
-    def _look(self, function: Callable[[], Any]) -> Any:
+    def _look(self, function: Callable[[], list[_T]]) -> list[_T]:
         """Call a function while nothing in the loop changes. Raises Busy."""
-        results: list[Any] = []
+        results: list[list[_T]] = []
         failures: list[BaseException] = []
 
         def look() -> None:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from everloop import Loop
 
@@ -62,7 +62,7 @@ class Watchdog:
     def __init__(
         self, loop: Loop, threshold: float, report: Callable[[SlowCallback], object], pause: float
     ):
-        self._loop = loop
+        self._loop = cast(Any, loop)  # whose stub keeps some names to itself
         self._threshold = threshold
         self._report = report
         self._pause = pause
@@ -70,7 +70,7 @@ class Watchdog:
         self._unreported = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="everloop watchdog", daemon=True)
-        loop._observe(True)
+        self._loop._observe(True)
         self._thread.start()
 
     def stop(self) -> None:
