@@ -211,7 +211,7 @@ def test_c_code_that_holds_the_gil_is_told_of_afterwards(run_program):
                 return
             for _ in range(8):
                 loop.call_soon(sum, range(size))
-            loop.call_soon(compute, min(2 * size, 1 << 26))
+            loop.call_soon(compute, min(2 * size, 1 << 23))
         loop = ev.EventLoop()
         loop.call_soon(compute, 1 << 20)
         dog = ev.watchdog(loop, 0.05, report)
