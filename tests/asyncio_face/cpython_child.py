@@ -73,12 +73,12 @@ class StandIn:
 
 def everloop_loops() -> Loops:
     import everloop
-    from everloop.aio.calls import handle
+    from everloop.aio.calls import observing
     from everloop.aio.mixins import connecting, serving
 
     for module in (connecting, serving):
         module.socket = StandIn("socket")
-    handle.logger = StandIn("logger")
+    observing.logger = StandIn("logger")
     backends = {
         selectors.EpollSelector: everloop.EVBACKEND_EPOLL,
         selectors.PollSelector: everloop.EVBACKEND_POLL,
