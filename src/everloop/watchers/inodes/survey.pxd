@@ -32,6 +32,7 @@ cdef class Survey(TreePaths):
 
     # What is to be told
     cdef list changes            # TreeChange
+    cdef object change_type      # that class
     cdef dict told               # path from the root: its kinds among changes that can recur
 
     cdef bint started            # the root was read for the first time

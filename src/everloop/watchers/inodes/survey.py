@@ -46,8 +46,6 @@ from cython.cimports.libc.errno import (
     ENOTDIR,
 )
 
-from everloop.watchers.inodes.changes import TreeChange
-
 NAMES = {
     CREATED: "created",
     DELETED: "deleted",
@@ -81,6 +79,10 @@ new_tuple = tuple.__new__
 @cython.cclass
 class Survey(TreePaths):
     def __cinit__(self, loop, callback):
+        # Not before somebody needs it: typing takes as long to import as all the rest.
+        from everloop.watchers.inodes.changes import TreeChange
+
+        self.change_type = TreeChange
         self.above = -1
         self.watched = {}
         self.touched = []
@@ -226,7 +228,7 @@ class Survey(TreePaths):
             self.told.pop(place, None)
         old_path: object = None if before is None else self.as_given(before)
         change: tuple = (NAMES[kind], self.as_given(place), old_path, directory)
-        self.changes.append(new_tuple(TreeChange, change))
+        self.changes.append(new_tuple(self.change_type, change))
         return 0
 
     # What the kernel watches
