@@ -205,8 +205,8 @@ def test_c_code_that_holds_the_gil_is_told_of_afterwards(run_program):
             print(slow.seconds >= 0.05, file=sys.stderr)
             told.set()
         def compute(size):
-            # Python between the calls: here the watchdog's thread gets its turn.
-            if told.is_set():
+            # Between the calls the watchdog has time for a report, which reads sources.
+            if told.wait(0.02):
                 loop.stop()
                 return
             for _ in range(8):
