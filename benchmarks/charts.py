@@ -44,11 +44,11 @@ def _draw(rows: list[dict[str, Any]], results: dict[str, Any], measured: str, pa
         places = [place + number * thickness for place in range(len(rows))]
         axes.barh(places, compared, thickness, label=name)
     middle = 0.4 - thickness / 2
-    axes.set_yticks([place + middle for place in range(len(rows))], [row["name"] for row in rows])
+    axes.set_yticks([place + middle for place in range(len(rows))], [row["title"] for row in rows])
     axes.invert_yaxis()
     axes.axvline(1.0, linewidth=0.8, color="black")
     axes.set_xlabel(f"how fast or small, {subject} being 1 (medians; longer is better)")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.set_title(f"{_said(results['machine'])}\n{measured}, scale {results['scale']}", fontsize=7)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
