@@ -7,7 +7,8 @@
  * that is expected come on standard input.
  *
  * After a warm-up it sends requests in windows that take the server (the process PID) about
- * BUDGET_NS of CPU time each, and prints the CPU time in ns per request of the fastest one. At both
+ * BUDGET_NS of CPU time each, and prints the CPU time in ns per request of the fastest one, and of the
+ * requests of all windows the median and the 99th percentile of the ns from begin to reply. At both
  * ends of a window no request is under way, so that exactly those are paid for that are counted.
  *
  * With idle it only connects, in a measured pace so that the server has not to accept many at once,
@@ -43,6 +44,7 @@ typedef struct {
     int fd;
     void *tls;
     size_t left; /* of the reply */
+    uint64_t begun;
 } Connection;
 
 static const char *kind;
@@ -57,6 +59,8 @@ static int poller;
 static int connecting; /* each request is a connection */
 static int alone;      /* on a core of its own */
 static int checking;   /* compare replies with what is expected */
+static uint32_t *latencies; /* ns, of all requests of the windows */
+static size_t latency_count, latency_room;
 
 /* What went wrong goes where the figure would. */
 static void fail(const char *format, ...)
@@ -180,8 +184,40 @@ static void close_connections(void)
 
 /* ---- requests ---- */
 
+static uint64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void note(const Connection *connection)
+{
+    if (checking)
+        return;
+    if (latency_count == latency_room) {
+        latency_room = latency_room ? 2 * latency_room : 1 << 16;
+        latencies = realloc(latencies, latency_room * sizeof *latencies);
+        check(latencies != NULL, "latencies");
+    }
+    uint64_t taken = now() - connection->begun;
+    latencies[latency_count++] = taken < UINT32_MAX ? taken : UINT32_MAX;
+}
+
+static int compare(const void *one, const void *other)
+{
+    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+    return (a > b) - (a < b);
+}
+
+static double quantile(double share)
+{
+    return latency_count ? latencies[(size_t)(share * (latency_count - 1))] : 0.0;
+}
+
 static void begin(Connection *connection)
 {
+    connection->begun = now();
     if (connecting) {
         open_connection(connection);
         shutdown(connection->fd, SHUT_WR);
@@ -246,6 +282,7 @@ static void run(long count)
             if (!advance(events[i].data.ptr))
                 continue;
             completed++;
+            note(events[i].data.ptr);
             if (to_begin) {
                 begin(events[i].data.ptr);
                 to_begin--;
@@ -351,6 +388,7 @@ int main(int count, char **arguments)
     }
     double figure = measure(atof(arguments[5]), atoi(arguments[6]));
     close_connections();
-    printf("%.3f\n", figure);
+    qsort(latencies, latency_count, sizeof *latencies, compare);
+    printf("%.3f %.0f %.0f\n", figure, quantile(0.5), quantile(0.99));
     return 0;
 }

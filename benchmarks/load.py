@@ -55,13 +55,17 @@ class Generator:
             raise Unavailable(line.removeprefix(_LACKS))
         return line
 
-    def figure(self) -> float:
-        """CPU time of this process in ns for each request."""
+    def figures(self) -> tuple[float, float, float]:
+        """CPU time of this process in ns for each request, and how long one took in the end.
+
+        That is by the wall clock, in ns: the median and the 99th percentile.
+        """
         line = self.result()
         try:
-            return float(line)
+            cpu, median, slow = map(float, line.split())
         except ValueError:
             raise Failed(line or "the load generator died") from None
+        return cpu, median, slow
 
     def close(self) -> None:
         """End the process, and with it all its connections."""

@@ -1,6 +1,8 @@
-"""Servers under load: CPU time of the server's process for each request.
+"""Servers under load: CPU time of the server's process for each request, and how long that takes.
 
-The server is this process, on its core; the load generator is written in C, on the other one.
+The server is this process, on its core; the load generator is written in C, on the other one. The
+time from a request to its reply is told where there are several connections: with one, both
+processes share a core.
 """
 
 from contextlib import closing
@@ -11,13 +13,20 @@ from benchmarks.load import Load
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Peer
 from benchmarks.services import Service
-from benchmarks.workload import ASYNCIO, Group, Row, Scale, Target, Workload, single
+from benchmarks.workload import ASYNCIO, Group, Row, Scale, Target, Workload
 
 _LARGE_BLOCK = 8 * 1024 * 1024
 
 
-def _serve(service: Service, load: Load, cold: bool, peer_class: type[Peer], scale: Scale) -> float:
-    """Microseconds of CPU time per request.
+def _serve(
+    service: Service,
+    load: Load,
+    rows: tuple[Row, ...],
+    cold: bool,
+    peer_class: type[Peer],
+    scale: Scale,
+) -> dict[str, float]:
+    """For each row microseconds per request: of CPU time, then the median and the 99th percentile.
 
     Half as long windows as elsewhere, but twice as many: the generator's core has to be free too.
     """
@@ -29,7 +38,8 @@ def _serve(service: Service, load: Load, cold: bool, peer_class: type[Peer], sca
         closing(load.start(bound.getsockname(), budget, windows)) as generator,
     ):
         peer_class.serve(service, bound, generator.fileno())
-        return generator.figure() / 1000
+        figures = generator.figures()
+    return {row.name: figure / 1000 for row, figure in zip(rows, figures, strict=False)}
 
 
 def _warm_heap() -> None:
@@ -58,8 +68,13 @@ def _workload(
     cold: bool = False,
 ) -> Workload:
     unit = "us/connection" if load.kind == "connect" else "us/request"
-    row = Row(name, title, unit, targets)
-    return single(row, partial(_serve, service, load, cold), isolated=cold)
+    rows: tuple[Row, ...] = (Row(name, title, unit, targets),)
+    if load.connections > 1:
+        rows += (
+            Row(f"{name}-p50", f"{title}, median", "us"),
+            Row(f"{name}-p99", f"{title}, 99th percentile", "us", (Target(1.0),)),
+        )
+    return Workload(name, partial(_serve, service, load, rows, cold), rows, isolated=cold)
 
 
 _GOOD = Target(0.95)
@@ -79,6 +94,13 @@ GROUP = Group(
             services.PROTOCOL,
             _echo("tcp", 65536, 10),
             *_ECHO,
+        ),
+        _workload(
+            "echo-large-100",
+            "Protocol, 64 KiB x 100",
+            services.PROTOCOL,
+            _echo("tcp", 65536, 100),
+            Target(1.0),
         ),
         _workload(
             "echo-cold",
