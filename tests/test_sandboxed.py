@@ -35,7 +35,7 @@ from everloop import *
 loop = default_loop()
 with tempfile.NamedTemporaryFile() as file:
     loop.timer(0.01, 0.0, lambda w, e: (print("timer"), file.write(b"x"), file.flush())).start()
-    loop.stat(file.name, 0, lambda w, e: (print("stat"), w.stop(), loop.stop())).start()
+    loop.stat(file.name, 0.1, lambda w, e: (print("stat"), w.stop(), loop.stop())).start()
     loop.periodic(0.0, 1e9, lambda w, e: None).start()
     loop.start()
 pid = os.spawnlp(os.P_NOWAIT, "sh", "sh", "-c", "exit 3")
