@@ -71,9 +71,14 @@ class SharedObject(Extension):
 class BuildSharedObjects(build_ext):
     """Compiles the sources that are newer than their objects, on all processors, and links."""
 
+    def run(self):
+        # Asked here, as build_ext.run() forgets it until the end.
+        self.in_sources = self.inplace or self.editable_mode
+        super().run()
+
     def build_extensions(self):
         self.at_once, self.link_args = [], []
-        if not (self.inplace or self.editable_mode or SANITIZED):
+        if not (self.in_sources or SANITIZED):
             # The names of C functions are for those who profile what they work on.
             self.link_args = ["-Wl,--strip-all"]
             self.at_once = [flag for flag in ["-flto=auto"] if self.understood(flag)]
