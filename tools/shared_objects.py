@@ -21,14 +21,17 @@ JOBS = len(os.sched_getaffinity(0))
 SANITIZED = "-fsanitize" in os.environ.get("CFLAGS", "")
 HERE = Path(__file__).parent
 IMPORT = "import_linked"
+IMPORT_LEVEL = "import_linked_level"
 
 MAIN = """\
 #include <Python.h>
 #include <string.h>
 {declarations}
 #define NAME "{name}"
+#define PACKAGE "{package}"
 #define INIT PyInit_{stem}
 #define IMPORT {IMPORT}
+#define IMPORT_LEVEL {IMPORT_LEVEL}
 #define MODULES \\
 {entries}
 #include "shared_object.c"
@@ -44,6 +47,7 @@ class SharedObject(Extension):
     """
 
     def __init__(self, name, modules, directory, depends, optimization, **options):
+        self.modules = {module.name for module in modules}
         self.main = str(Path(directory, *name.split(".")).with_suffix(".c"))
         self.optimization = {self.main: "-O2"}
         # What each source has to be compiled with.
@@ -58,6 +62,7 @@ class SharedObject(Extension):
                 (f"PyInit_{module.name.rpartition('.')[2]}", definition),
                 ("CYTHON_NO_PYINIT_EXPORT", None),
                 ("PyImport_ImportModule", IMPORT),
+                ("PyImport_ImportModuleLevelObject", IMPORT_LEVEL),
             ]
             is_package = Path(source).stem == "__init__"
             place = module.name.removeprefix(name.rpartition(".")[0]).replace(".", "/")
@@ -127,7 +132,9 @@ class BuildSharedObjects(build_ext):
 def main_source(name, entries):
     return MAIN.format(
         IMPORT=IMPORT,
+        IMPORT_LEVEL=IMPORT_LEVEL,
         name=name,
+        package=name.rpartition(".")[0],
         stem=name.rpartition(".")[2],
         declarations="\n".join(f"PyObject *{definition}(void);" for _, definition, _ in entries),
         entries=" \\\n".join(
