@@ -5,6 +5,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
@@ -103,7 +104,17 @@ class Build(BuildSharedObjects):
             ) from error
 
 
-setup(
-    ext_modules=list(shared_objects()),
-    cmdclass={"build_ext": Build},
-)
+class BuildPython(build_py):
+    """Leaves out what is compiled: nothing reads it, and its byte code is larger than itself.
+
+    The three lines of each package stay, by which tools find what lies beside it in plain Python.
+    """
+
+    def build_module(self, module, module_file, package):
+        if module == "__init__" or f"{package}.{module}" not in self.compiled:
+            super().build_module(module, module_file, package)
+
+
+EXTENSIONS = list(shared_objects())
+BuildPython.compiled = {name for each in EXTENSIONS for name in each.modules}
+setup(ext_modules=EXTENSIONS, cmdclass={"build_ext": Build, "build_py": BuildPython})
