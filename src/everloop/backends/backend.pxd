@@ -13,12 +13,14 @@ cdef class Backend:
     cdef bint wakes_once         # tells of each wake-up once: wake_fd need not be read
     cdef bint shown              # others wait for its descriptor: wake-ups are to be taken from it
     cdef bint in_order           # what became ready first is to be reported first
+    cdef nanoseconds alarm_at    # when a poll ends by itself, or FOREVER: see set_alarm()
     cdef bint lost               # the kernel's registrations are beyond repair: rebuild
     cdef int refused_fd          # a descriptor that the kernel refused, or -1
     cdef int refused_errno
 
     cdef int open(self) except -1
     cdef int watch_waker(self, int fd) except -1
+    cdef bint set_alarm(self, nanoseconds moment) noexcept
     cdef void close(self) noexcept
     cdef int modify(self, int fd, int old, int new) noexcept
     cdef bint waits_for(self, int fd) noexcept

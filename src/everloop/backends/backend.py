@@ -6,7 +6,7 @@ mechanism is a subclass in a file of its own, and two lines in `registry`.
 """
 
 import cython
-from cython.cimports.everloop.clock import nanoseconds
+from cython.cimports.everloop.clock import FOREVER, nanoseconds
 from cython.cimports.libc.errno import EINTR, errno
 
 
@@ -16,6 +16,7 @@ class Backend:
         self.fd = -1
         self.wake_fd = -1
         self.refused_fd = -1
+        self.alarm_at = FOREVER
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -31,10 +32,21 @@ class Backend:
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def set_alarm(self, moment: nanoseconds) -> cython.bint:
+        """Have a poll without a limit end at moment, by the monotonic clock, once.
+
+        Returns whether it will: not every mechanism can. The poll returns no event
+        for it; alarm_at is FOREVER after it.
+        """
+        return False
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def close(self) -> cython.void:
         """Give up the kernel's side; open() may follow."""
         self.wake_fd = -1
         self.refused_fd = -1
+        self.alarm_at = FOREVER
 
     @cython.cfunc
     @cython.exceptval(check=False)

@@ -1,4 +1,5 @@
 from libc.stdint cimport uint32_t
+from everloop.backends.alarm cimport Alarm
 from everloop.backends.backend cimport Backend
 from everloop.sys.epoll cimport epoll_event
 from everloop.sys.poll cimport pollfd
@@ -8,6 +9,9 @@ cdef enum:
     FIRST_CAPACITY = 64
     LARGEST_CAPACITY = 65536
     FEW = 16  # descriptors that poll(2) is asked about instead
+    # The loop's own, in the place of a descriptor's number: none of these is one.
+    WAKER = -1
+    ALARM = -2
 
 cdef class EpollBackend(Backend):
     # Descriptor.token: counts the file's registrations, to know stale events.
@@ -19,6 +23,11 @@ cdef class EpollBackend(Backend):
     cdef pollfd few[FEW]        # all that is watched, if few_count is not 0
     cdef int few_count
 
+    cdef Alarm alarm
+    cdef int uncounted          # events of the last epoll_wait() that are no events of poll()
+
+    cdef int watch_own(self, int fd, int name) noexcept
+    cdef void report_own(self, int name) noexcept
     cdef int register(self, int fd, int events) noexcept
     cdef int control(self, int operation, int fd, int events, uint32_t token) noexcept
     cdef int report_event(self, epoll_event* event) except -1

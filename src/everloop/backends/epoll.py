@@ -22,6 +22,8 @@ closed, duplicated and reused:
 - The loop's eventfd is watched for edges (EPOLLET): each write is told once, and
   the eventfd need not be read. Whoever writes has left something first that a pass
   looks at before it waits, so that nothing depends on the edge alone.
+- The alarm is watched in the same way, and set anew without having been read. It costs
+  nothing where a wait ends before it, as a time limit does.
 - For each descriptor that is ready epoll_wait(2) takes much longer than poll(2), which
   asks about those that are not, too. So where all that is watched was ready, and is
   not much, `peek` asks by poll(2), until less than half of it is.
@@ -29,6 +31,7 @@ closed, duplicated and reused:
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
+from cython.cimports.everloop.backends.alarm import Alarm
 from cython.cimports.everloop.backends.backend import Backend
 from cython.cimports.everloop.backends.bits import from_kernel, to_kernel
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
@@ -63,6 +66,7 @@ class EpollBackend(Backend):
         self.silent = True
         self.wakes_once = True
         self.always_ready = []
+        self.alarm = Alarm()
         self.events = new_buffer(FIRST_CAPACITY)
         if self.events == cython.NULL:
             raise MemoryError("no memory for events")
@@ -84,13 +88,34 @@ class EpollBackend(Backend):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def watch_waker(self, fd: cython.int) -> cython.int:
-        event: epoll_event
-        event.events = EPOLLIN | EPOLLET
-        event.data.u64 = cython.cast(uint32_t, fd)
-        if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, cython.address(event)):
-            raise OSError(errno, "the epoll backend can't watch the loop's eventfd")
+        error: cython.int = self.watch_own(fd, WAKER)
+        if error:
+            raise OSError(error, "the epoll backend can't watch the loop's eventfd")
         self.wake_fd = fd
         return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def watch_own(self, fd: cython.int, name: cython.int) -> cython.int:
+        """Watch a descriptor of the loop's for edges; returns 0 or an errno."""
+        event: epoll_event
+        event.events = EPOLLIN | EPOLLET
+        event.data.u64 = cython.cast(uint32_t, name)
+        return errno if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, cython.address(event)) else 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def set_alarm(self, moment: nanoseconds) -> cython.bint:
+        if self.alarm.fd < 0:
+            if self.alarm.refused or not self.alarm.open(self.table):
+                return False
+            if self.watch_own(self.alarm.fd, ALARM):
+                self.alarm.close()
+                self.alarm.refused = True
+                return False
+        done: cython.bint = self.alarm.set(moment)
+        self.alarm_at = moment if done else FOREVER
+        return done
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -99,6 +124,7 @@ class EpollBackend(Backend):
             close(self.fd)
         self.fd = -1
         Backend.close(self)
+        self.alarm.close()
         self.few_count = 0
         self.always_ready.clear()
 
@@ -183,6 +209,8 @@ class EpollBackend(Backend):
             self.find_few(ready)
         if ready == self.capacity:
             self.enlarge()
+        ready -= self.uncounted
+        self.uncounted = 0
         if self.always_ready:
             ready += self.report_always_ready()
         return ready
@@ -222,8 +250,8 @@ class EpollBackend(Backend):
     @cython.exceptval(-1, check=False)
     def report_event(self, event: cython.pointer[epoll_event]) -> cython.int:
         fd: cython.int = cython.cast(cython.int, cython.cast(uint32_t, event.data.u64))
-        if fd == self.wake_fd:
-            self.woken = True
+        if fd < 0:
+            self.report_own(fd)
             return 0
         slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
         if slot.token != event.data.u64 >> 32:
@@ -238,6 +266,15 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def report_own(self, name: cython.int) -> cython.void:
+        if name == WAKER:
+            self.woken = True
+        else:
+            self.alarm_at = FOREVER
+            self.uncounted += 1
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def find_few(self, ready: cython.int) -> cython.void:
         """After a poll that brought as many events as there are watchers.
 
@@ -249,7 +286,7 @@ class EpollBackend(Backend):
         i: cython.int
         for i in range(ready):
             fd: cython.int = cython.cast(cython.int, cython.cast(uint32_t, self.events[i].data.u64))
-            if fd == self.wake_fd:
+            if fd < 0:
                 return
             slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
             if slot.wanted == 0 or slot.flags:

@@ -8,12 +8,14 @@ Invariants:
 - ``audit_owed`` once callbacks have run: only they, or other threads, can have closed a
   descriptor that a silent backend goes on about. An audit takes ``audit_cost``; the time
   between two is a hundred times as long.
+- ``cut_short`` counts waits with a time limit that events ended, in a row: from OFTEN on
+  an alarm takes the place of the limit.
 - The waker is open before a wait that others may have to end.
 """
 
 import cython
-from cython.cimports.everloop.clock import FOREVER, nanoseconds
-from cython.cimports.everloop.constants import EVBREAK_CANCEL
+from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
+from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVFLAG_NOTIMERFD
 from cython.cimports.everloop.engine.inline import let_in
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.sys.compiler import __sync_synchronize
@@ -93,13 +95,13 @@ class WaitingLoop(KernelLoop):
         of the time, and made once after callbacks have run.
         """
         if not (self.kernel.silent and self.audit_owed and self.descriptors.linked):
-            return self.block(timeout)
+            return self.block(timeout, UNKNOWN)
         self.mono = self._clock.monotonic()
         due: nanoseconds = self.audited_at + max(100 * self.audit_cost, 100000000) - self.mono
         if due > 0:
             if due >= timeout:
-                return self.block(timeout)
-            if self.block(due) or self.kernel.woken:
+                return self.block(timeout, self.mono)
+            if self.block(due, self.mono) or self.kernel.woken:
                 return 0
             elapsed: nanoseconds = self._clock.monotonic() - self.mono
             if elapsed < due:
@@ -108,18 +110,22 @@ class WaitingLoop(KernelLoop):
         self.audit()
         if self.kernel.refused_fd >= 0 or self.kernel.lost:
             return 0
-        return self.block(max(timeout, 0))
+        return self.block(max(timeout, 0), UNKNOWN)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
-    def block(self, timeout: nanoseconds) -> cython.int:
-        """Wait without the GIL; returns the number of events."""
+    def block(self, timeout: nanoseconds, now: nanoseconds) -> cython.int:
+        """Wait without the GIL; returns the number of events.
+
+        now: the monotonic time, or UNKNOWN if it is not known.
+        """
         self.polls += 1
         if self._clock.manual:
             ready: cython.int = self.kernel.poll(0, True)
             if ready or self.kernel.woken:
                 return ready
             timeout = self._clock.wait(timeout)
+            now = UNKNOWN
         self.held = 0
         if timeout == 0:
             # Not during the poll: without a waker yet, another thread could have one
@@ -139,13 +145,54 @@ class WaitingLoop(KernelLoop):
             PyErr_CheckSignals()
             if self.hurries():
                 timeout = 0
-            ready = self.kernel.poll(timeout, False)
+            ready = self.poll_until(timeout, now)
         finally:
             self.was_blocked()
             self.wait_is_over()
         if ready and self.eager < 2:
             self.eager += 1
         return ready
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def poll_until(self, timeout: nanoseconds, now: nanoseconds) -> cython.int:
+        """Poll without the GIL; an alarm takes the place of a limit where one is used often."""
+        if timeout == 0:
+            return self.kernel.poll(0, False)
+        deadline: nanoseconds = FOREVER
+        if timeout < FOREVER:
+            deadline = timeout + (self._clock.monotonic() if now == UNKNOWN else now)
+        while True:
+            limit: nanoseconds = self.limit_of(timeout, deadline)
+            alarm_is_set: cython.bint = self.kernel.alarm_at < FOREVER
+            ready: cython.int = self.kernel.poll(limit, False)
+            if ready or not alarm_is_set or self.kernel.alarm_at < FOREVER:
+                break
+            # It may have been set for an earlier wait, that is, too early for this one.
+            if timeout < FOREVER:
+                timeout = deadline - self._clock.monotonic()
+                if timeout <= 0:
+                    break
+            PyErr_CheckSignals()
+        if limit < FOREVER:
+            self.cut_short = self.cut_short + 1 if ready else 0
+        return ready
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def limit_of(self, timeout: nanoseconds, deadline: nanoseconds) -> nanoseconds:
+        """How long to poll: without end if the alarm rings by the deadline."""
+        if timeout >= FOREVER:
+            return FOREVER
+        if self.kernel.alarm_at < deadline - timeout - NANO:
+            # It should have rung a second ago: somebody has closed its descriptor.
+            self.kernel.alarm_at = FOREVER
+        if self.kernel.alarm_at <= deadline:
+            return FOREVER
+        if self.cut_short < OFTEN or self.flags & EVFLAG_NOTIMERFD:
+            return timeout
+        self.cut_short = 0
+        return FOREVER if self.kernel.set_alarm(deadline) else timeout
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

@@ -11,6 +11,7 @@ from cython.cimports.everloop.aio.descriptors.watching import Watching
 from cython.cimports.everloop.clock import FOREVER, from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_READ
 from cython.cimports.everloop.engine.inline import enter_loop
+from cython.cimports.everloop.engine.waiting import UNKNOWN
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.queues.descriptors_inline import feed
 from cython.cimports.everloop.sys.threads import Section
@@ -75,7 +76,7 @@ class Driving(Watching):
         self.waking = False
         self.hand_over_changes()
         self.passes += 1
-        self.block(FOREVER if timeout is None else from_seconds(max(timeout, 0.0)))
+        self.block(FOREVER if timeout is None else from_seconds(max(timeout, 0.0)), UNKNOWN)
         self.take_notice()
         self.take_mail()
         found = pending_descriptors(self.queue)
