@@ -37,6 +37,7 @@ from cython.cimports.everloop.sys.threads import (
     load,
     referenced_once,
     section_wanted,
+    store,
 )
 from cython.cimports.everloop.watcher import Watcher
 
@@ -133,10 +134,10 @@ class CallingLoop(ObservedLoop):
         references were the roster's and the caller's. Without the GIL that is not known of
         a watcher that another thread has made: it is called.
         """
-        fed: cython.bint = cython.cast(Watcher, watcher).flags & FED
-        cython.cast(Watcher, watcher).flags &= OWN
+        flags: cython.uchar = cython.cast(Watcher, watcher).flags
+        store(cython.address(cython.cast(Watcher, watcher).flags), flags & OWN)
         leave(self.roster, cython.cast(Watcher, watcher))
-        return fed and referenced_once(watcher)
+        return flags & FED and referenced_once(watcher)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

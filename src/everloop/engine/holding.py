@@ -24,7 +24,7 @@ from cython.cimports.everloop.queues.pending import LANES, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.roster import Roster
 from cython.cimports.everloop.queues.roster_inline import board, leave
-from cython.cimports.everloop.sys.threads import fence
+from cython.cimports.everloop.sys.threads import fence, store
 
 from everloop.errors import Error
 
@@ -79,7 +79,7 @@ class HoldingLoop:
         self.roster.reserve()
         push(self.queue, watcher, revents)
         if watcher.seat == 0:
-            watcher.flags |= FED
+            store(cython.address(watcher.flags), watcher.flags | FED)
             board(self.roster, watcher)
         self.wake_if_waiting()
         return 0
@@ -90,7 +90,7 @@ class HoldingLoop:
         """Take back the watcher's pending event; returns its bits."""
         revents: cython.int = self.queue.take_back(watcher)
         if not watcher.flags & ACTIVE:
-            watcher.flags &= OWN
+            store(cython.address(watcher.flags), watcher.flags & OWN)
             leave(self.roster, watcher)
         return revents
 

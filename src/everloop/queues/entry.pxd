@@ -15,7 +15,7 @@ cdef class Entry:
     cdef unsigned int position   # place in the structure that its kind is kept in
     cdef unsigned int since      # when it was started: eighths of a second of the coarse clock
     cdef unsigned char rank      # priority - EV_MINPRI: the lane for its events
-    cdef unsigned char flags     # EntryFlag
+    cdef unsigned char flags     # EntryFlag; stored atomically where it may be an Async's
     cdef unsigned char extra     # bits of its kind's own
 
 cdef int remove_from(list watchers, Entry watcher) except -1

@@ -93,6 +93,7 @@ cdef extern from *:
     #define everloop_lock_release(lock) PyMutex_Unlock(lock)
     typedef _Atomic int everloop_flag;
     #define everloop_load(place) __atomic_load_n(place, __ATOMIC_RELAXED)
+    #define everloop_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
     #define everloop_exchange(place, value) __atomic_exchange_n(place, value, __ATOMIC_SEQ_CST)
     #define everloop_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
@@ -115,6 +116,7 @@ cdef extern from *:
     #define everloop_lock_release(lock) ((void)(lock))
     typedef volatile int everloop_flag;
     #define everloop_load(place) (*(place))
+    #define everloop_store(place, value) ((void)(*(place) = (value)))
     static inline unsigned char everloop_exchange(unsigned char *place, unsigned char value)
     {
         unsigned char before = *place;
@@ -155,5 +157,6 @@ cdef extern from *:
     # What threads and signal handlers set and look at without a lock or section.
     ctypedef int Flag "everloop_flag"
     unsigned char load "everloop_load"(unsigned char* place) noexcept
+    void store "everloop_store"(unsigned char* place, unsigned char value) noexcept
     unsigned char exchange "everloop_exchange"(unsigned char* place, unsigned char value) noexcept
     void fence "everloop_fence"() noexcept

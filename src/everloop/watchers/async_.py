@@ -53,7 +53,7 @@ class Async(Watcher):
         """
         if exchange(cython.address(self.extra), 1):
             return
-        if self.flags & ACTIVE:
+        if load(cython.address(self.flags)) & ACTIVE:
             self.loop.request_wakeup()
 
     @property
