@@ -22,6 +22,7 @@ PLAIN_PYTHON = {
     "event_loop",
     "features",
     "pipes",
+    "plain_transport",
     "pytest_plugin",
     "resolving",
     "selecting",

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     },
     "aio/calls": {"aio/stdlib", "engine", "loop", "process", "queues", "watcher", "watchers"},
     "aio/descriptors": {"aio/calls", "engine", "loop", "queues", "watcher", "watchers"},
-    "aio/transports": {"aio/descriptors", "aio/stdlib", "engine"},
+    "aio/transports": {"aio/calls", "aio/descriptors", "aio/stdlib", "engine"},
     "aio/mixins": {"aio/stdlib", "aio/transports", "process", "watchers"},
     "aio/stdlib": set(),
     "monitoring": {"monitoring/tasks", "statistics"},
@@ -67,6 +67,7 @@ ONLY = {
     ("watchers", "watchers/inodes"): {"stat", "tree"},
     ("watchers", "watchers/internal"): {"child", "signal"},
     ("engine", "backends"): {"kernel_side"},
+    ("aio/transports", "aio/calls"): {"protocol_calls"},
 }
 IMPORT = re.compile(
     r"^\s*(?:from (?:cython\.cimports\.)?everloop((?:\.\w+)*) c?import (\([^)]*\)|[^\n#]+)"

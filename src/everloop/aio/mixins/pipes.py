@@ -10,13 +10,14 @@ import os
 import stat
 import warnings
 
+from everloop.aio.mixins.plain_transport import PlainTransport
 from everloop.aio.stdlib import logger
 from everloop.aio.transports.transport import MOST_LOST_WRITES, water_marks
 
 READ_AT_ONCE = 256 * 1024
 
 
-class Pipe(asyncio.BaseTransport):
+class Pipe(PlainTransport, asyncio.BaseTransport):
     """What both directions have in common."""
 
     def __init__(self, loop, pipe, protocol, context):
@@ -46,22 +47,9 @@ class Pipe(asyncio.BaseTransport):
         state = "closing" if self._closing else "open"
         return f"<{type(self).__name__} {state} fd={self._fd}{self._more()}>"
 
-    def get_protocol(self):
-        """The protocol that is told what happens."""
-        return self._protocol
-
-    def set_protocol(self, protocol):
-        """Tell another protocol from now on."""
-        self._check_thread()
-        self._protocol = protocol
-
     def is_closing(self):
         """Whether the transport is closed or on its way there."""
         return self._closing
-
-    def _check_thread(self):
-        if self._loop is not None:
-            self._loop._check_own_thread()
 
     def _soon(self, callback, *args):
         self._loop.call_soon(callback, *args, context=self._context)

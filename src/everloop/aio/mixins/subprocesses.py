@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 
+from everloop.aio.mixins.plain_transport import PlainTransport
 from everloop.aio.stdlib import logger
 from everloop.errors import Error
 from everloop.watchers.child import Child
@@ -25,7 +26,7 @@ NONE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 PIPES = ("stdin", "stdout", "stderr")
 
 
-class SubprocessTransport(asyncio.SubprocessTransport):
+class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
     """A child process. All calls of its protocol run in one context."""
 
     def __init__(self, loop, protocol, args, options):
@@ -72,15 +73,6 @@ class SubprocessTransport(asyncio.SubprocessTransport):
     def get_extra_info(self, name, default=None):
         """'subprocess': the subprocess.Popen object."""
         return self._process if name == "subprocess" and self._process else default
-
-    def get_protocol(self):
-        """The protocol that is told what happens."""
-        return self._protocol
-
-    def set_protocol(self, protocol):
-        """Tell another protocol from now on."""
-        self._check_thread()
-        self._protocol = protocol
 
     def is_closing(self):
         """Whether it has been closed."""
@@ -130,10 +122,6 @@ class SubprocessTransport(asyncio.SubprocessTransport):
             # It may have ended by now, or run as somebody else.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 self._process.kill()
-
-    def _check_thread(self):
-        if self._loop is not None:
-            self._loop._check_own_thread()
 
     def give_up(self):
         """End the process at once, since nobody would hear of its end."""

@@ -1,4 +1,5 @@
 from cpython.object cimport PyObject
+from everloop.aio.calls.own_thread cimport check_thread_of
 from everloop.aio.transports.carrying cimport Carrying
 from everloop.aio.transports.tls cimport SSLCore
 from everloop.sys.threads cimport enter_nothing, enter_section
@@ -28,6 +29,4 @@ cdef inline void enter_loop_by(void* section, ProtocolCalls transport) noexcept:
 
 cdef inline int own_thread(ProtocolCalls transport) except -1:
     """In debug mode: raises RuntimeError in a thread that does not run the transport's loop."""
-    if transport.loop is not None and transport.loop.debug_mode:
-        transport.loop._check_thread()
-    return 0
+    return check_thread_of(<PyObject*>transport.loop)
