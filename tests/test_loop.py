@@ -420,6 +420,28 @@ def test_stop_lets_pending_callbacks_run_first(loop, feed, called):
     assert called == ["a", "b"]
 
 
+def test_stop_by_what_was_pending_before_the_first_pass_lets_prepares_run(loop, called):
+    def called_by(name):
+        return lambda watcher, revents: called.append(name)
+
+    loop.prepare(called_by("prepare")).start()
+    loop.check(called_by("check")).start()
+    stopping = loop.timer(0.0, 0.0, lambda watcher, revents: loop.stop())
+    stopping.feed(EV_CUSTOM)
+    loop.start()
+    assert called == ["prepare"]
+
+
+def test_a_loop_closed_by_what_was_pending_before_the_first_pass(loop, called):
+    loop.fork(lambda watcher, revents: called.append("fork")).start()
+    loop.prepare(lambda watcher, revents: called.append("prepare")).start()
+    closing = loop.timer(0.0, 0.0, lambda watcher, revents: loop.close())
+    closing.feed(EV_CUSTOM)
+    loop.reset()
+    assert loop.start() is False
+    assert called == []
+
+
 def test_stop_before_start_has_no_effect(loop, clock, called):
     loop.timer(1.0, 0.0, lambda w, e: called.append(w)).start()
     loop.stop()

@@ -143,16 +143,15 @@ class Model:
         return self.phases()
 
     def phases(self):
+        if self.reset_requested:
+            self.reset_requested = False
+            self.feed_all("fork", EV_FORK)
+            yield "forks"
+        self.feed_all("prepare", EV_PREPARE)
+        yield "prepares"
         if self.breaking == EVBREAK_CANCEL:
-            if self.reset_requested:
-                self.reset_requested = False
-                self.feed_all("fork", EV_FORK)
-                yield "forks"
-            self.feed_all("prepare", EV_PREPARE)
-            yield "prepares"
-            if self.breaking == EVBREAK_CANCEL:
-                self.poll()
-                yield "events"
+            self.poll()
+            yield "events"
 
     def feed_all(self, kind, revents):
         for state in self.active():

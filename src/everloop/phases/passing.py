@@ -59,7 +59,7 @@ class PassingLoop(RefusingLoop):
         self.breaking = EVBREAK_CANCEL
         report_failed(self)
         self.run_pending()
-        while self.breaking == EVBREAK_CANCEL:
+        while self.state == OPEN:
             self.notice_fork()
             self.queue_prepares()
             if self.breaking != EVBREAK_CANCEL or self.state != OPEN:
@@ -73,7 +73,7 @@ class PassingLoop(RefusingLoop):
             self.queue_idles()
             self.queue_checks()
             self.run_pending()
-            if flags or self.references <= 0 or self.state != OPEN:
+            if flags or self.references <= 0 or self.breaking != EVBREAK_CANCEL:
                 break
         if self.runs == 1 and not flags & EVRUN_NOWAIT:
             self.was_busy()
