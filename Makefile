@@ -74,6 +74,7 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	$(BIN)/python -m tests.reliability.soak --minutes $(MINUTES)
 	$(BIN)/python -m tests.reliability.differential
 	PYTHONMALLOC=debug $(BIN)/python -m tests.reliability.model_run
+	$(BIN)/python -m tests.reliability.libev_run
 	$(BIN)/python -m tests.reliability.faults_run
 	$(BIN)/python -m tests.reliability.clock_run
 	$(BIN)/python -m tests.reliability.signals_run

@@ -44,9 +44,7 @@ class Program:
 
     def __init__(self, seed, backend):
         self.random = random.Random(seed)
-        self.loop = everloop.Loop(BACKENDS[backend])
-        self.loop.clock = everloop.ManualClock()
-        self.loop.update()
+        self.loop = self.new_loop(BACKENDS[backend])
         self.model = Model(1000 * NANO, self.ready)
         self.watchers, self.sockets, self.done = [], [], []
         self.failure = None
@@ -55,6 +53,12 @@ class Program:
         self.outside = [name for name in dir(self) if name.startswith("outside_")]
         for _ in range(3):
             self.outside_pair()
+
+    def new_loop(self, flags):
+        loop = everloop.Loop(flags)
+        loop.clock = everloop.ManualClock()
+        loop.update()
+        return loop
 
     def run(self, steps):
         hook, sys.unraisablehook = sys.unraisablehook, self.report
@@ -97,6 +101,9 @@ class Program:
                 raise Difference(f"{watcher!r} is active: {watcher.active}")
             if bool(state.pending) != watcher.pending and (also_asyncs or state.kind != "async"):
                 raise Difference(f"{watcher!r} is pending: {watcher.pending}")
+        self.compare_order()
+
+    def compare_order(self):
         if [each.data for each in self.loop.watchers] != self.model.active():
             raise Difference(f"other watchers are active: {self.loop.watchers}")
 
@@ -324,13 +331,19 @@ class Program:
 
     def outside_pair(self):
         if len(self.sockets) < 10:
-            for sock in socket.socketpair():
+            for sock in map(self.placed, socket.socketpair()):
                 sock.setblocking(False)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
                 self.sockets.append(sock)
 
+    def placed(self, sock):
+        """The number of its descriptor does not matter."""
+        return sock
+
     def outside_advance(self):
-        step = self.random.choice((0.0, 0.5, 1.0, 5.0)) + 1e-6
+        self.advance(self.random.choice((0.0, 0.5, 1.0, 5.0)) + 1e-6)
+
+    def advance(self, step):
         self.loop.clock.advance(step)
         self.loop.update()
         self.model.now += round(step * NANO)
@@ -360,9 +373,13 @@ class Program:
         if self.random.random() < 0.5:
             other.send(b"y")
         other.close()
+        self.replaced(fd)
         for watcher, state in users:
             watcher.start()
             self.model.start(state)
+
+    def replaced(self, fd):
+        """A Loop notices by itself."""
 
     def outside_fork(self):
         """A child goes on with what there is, and then the parent does."""
@@ -375,14 +392,23 @@ class Program:
             return
         status = 1
         try:
-            self.model.reset_requested = True
+            self.forked()
             for _ in range(3):
                 self.outside_pass()
                 self.loop.verify()
                 self.compare(also_asyncs=True)
-            status = 1 if self.failure else 0
+            if self.failure:
+                raise self.failure
+            status = 0
+        except BaseException as error:
+            print(f"child: {error!r} after", *self.done[-40:], sep="\n", file=sys.stderr)
         finally:
+            sys.stderr.flush()
             os._exit(status)
+
+    def forked(self):
+        """In a child. A Loop notices by itself."""
+        self.model.reset_requested = True
 
 
 def run_program(seed, backend, steps):
