@@ -273,20 +273,21 @@ def end_tasks(loop):
 def attempt(name, backend):
     """What was told of errors; raises Lost."""
     try:
-        if name == "watchers":
-            return watchers(backend)
-        return on_event_loop(WORKS[name], backend)
+        told = watchers(backend) if name == "watchers" else on_event_loop(WORKS[name], backend)
     except (OSError, RuntimeError, everloop.Error) as error:
-        # Told to the caller, before or instead of the work. Frames would keep descriptors.
-        return [without_frames(error)]
+        # Told to the caller, before or instead of the work.
+        told = [error]
+    for error in [*told, *reported, *served]:
+        forget_frames(error)
+    return told
 
 
-def without_frames(error):
+def forget_frames(error):
+    """They would keep descriptors."""
     inner = error
     while inner is not None:
         inner.__traceback__ = None
         inner = inner.__cause__ or inner.__context__
-    return error
 
 
 def names(error, number):
