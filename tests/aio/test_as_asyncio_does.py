@@ -576,3 +576,44 @@ def test_names_of_an_accepted_connection(tmp_path, family, asked_before):
         assert all(right and same for right, _, same in seen)
         assert expected in (None, seen)
         expected = seen
+
+
+# A protocol that ends its transport in resume_writing(), when nothing is left to be sent
+
+
+class Ending(Recorder):
+    def __init__(self, method):
+        super().__init__()
+        self.method = method
+
+    def resume_writing(self):
+        super().resume_writing()
+        asyncio.get_running_loop().call_soon(self.note, "the next turn")
+        getattr(self.transport, self.method)()
+
+
+async def end_in_resume_writing(method):
+    loop = asyncio.get_running_loop()
+    # asyncio's transport complains of losing its connection once more.
+    loop.set_exception_handler(lambda _, context: None)
+    one, peer = unix_pair()
+    with blocking(peer):
+        transport, protocol = await loop.create_connection(lambda: Ending(method), sock=one)
+        transport.set_write_buffer_limits(0)
+        size = 1_000_000
+        transport.write(bytes(size))
+        await loop.run_in_executor(None, read_all, peer)
+        await protocol.gets("the next turn")
+        await protocol.gets("lost")
+        return protocol.calls, protocol.error
+
+
+def read_all(peer):
+    while peer.recv(100_000):
+        pass
+
+
+@pytest.mark.parametrize("method", ["close", "abort"])
+def test_an_end_in_resume_writing_is_told_of_at_once(method):
+    calls, _ = assert_same(end_in_resume_writing, method)
+    assert calls == ["made", "pause", "resume", "lost", "the next turn"]

@@ -110,7 +110,7 @@ class Watched:
         while True:
             due = loop.time() + self.random.uniform(0.0, 0.05)
             came = loop.create_future()
-            loop.call_at(due, came.set_result, None)
+            loop.call_at(due, lambda came=came: came.done() or came.set_result(None))
             await asyncio.wait_for(came, PATIENCE)
             if loop.time() < due:
                 self.fail(f"a timer was {due - loop.time()} seconds early")

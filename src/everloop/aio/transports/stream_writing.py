@@ -237,8 +237,7 @@ class StreamWriting(SocketTransport):
         if self.empty_waiter is not None and not self.empty_waiter.done():
             self.empty_waiter.set_result(None)
         if self.closing:
-            if not self.lost:
-                self.lose_at_once()
+            self.lose_at_once()
         elif self.eof:
             self.shut_writes()
         return 0

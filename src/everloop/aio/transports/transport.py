@@ -244,7 +244,7 @@ class SocketTransport(SocketOwner):
                 waiter.set_result(None)
 
     def _connection_lost(self, error):
-        """The last call to the protocol."""
+        """The last call to the protocol; what is called after that calls nothing."""
         section: Section
         enter_loop_by(cython.address(section), self)
         try:
