@@ -251,3 +251,24 @@ def test_what_happens_without_memory_is_not_lost(run_without_memory, kind, flags
             loop.close()
         """
     )
+
+
+@pytest.mark.parametrize("backend", ["EVBACKEND_EPOLL", "EVBACKEND_POLL", "EVBACKEND_SELECT"])
+def test_a_loop_that_could_not_be_made_is_not_complained_of(run_without_memory, backend):
+    run_without_memory(
+        f"""
+        import contextvars
+
+        # CPython 3.11 crashes without memory for these.
+        contextvars.copy_context()
+        weakref.WeakValueDictionary.update = noop
+        ev.EventLoop().close()
+        sys.unraisablehook = lambda report: print(report.exc_type, report.exc_value)
+        whole = n = 0
+        while whole < 20:
+            failed = with_failing(n, lambda: ev.EventLoop({backend}).close())
+            whole = 0 if failed else whole + 1
+            gc.collect()
+            n += 1
+        """
+    )

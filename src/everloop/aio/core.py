@@ -45,7 +45,7 @@ class Core(Carrying):
         # Where a base's __cinit__() failed, the attributes of those after it are not even None.
         # While the interpreter ends, the names of this module are None.
         made: cython.bint = cython.cast(cython.p_void, self.listeners) != cython.NULL
-        if made and StandardLoop is not None:
+        if made and self.listeners is not None and StandardLoop is not None:
             StandardLoop.__del__(self)
 
     # Watchers that coroutines wait for

@@ -65,8 +65,13 @@ class EventLoop(
     ):
         Loop.__init__(self, flags, callback, data, io_interval, timeout_interval, debug=debug)
         self._open_descriptors()
-        StandardLoop.__init__(self, Selector(self))
-        self._notice_time()
+        try:
+            StandardLoop.__init__(self, Selector(self))
+            self._notice_time()
+        except BaseException:
+            # There is less than close(), which __del__() would call, expects.
+            self._closed = True
+            raise
 
     def __repr__(self):
         return (
