@@ -2,11 +2,12 @@
 
     python -m tests.reliability.fuzz_run [--only TARGET ...] [--first SEED] [--programs COUNT]
     python -m tests.reliability.fuzz_run --atheris TARGET [--seconds COUNT]
+    python -m tests.reliability.fuzz_run --keep TARGET
 
 Targets are "calls", each of which does what it says or raises one of USUAL, with the loop whole
 afterwards, and those of fuzz_streams.py. Inputs are bytes that make the choices: those of a seed,
-or, where atheris is installed, those that it finds to lead to other code. What it has kept is in
-corpus/, by target, and `make test` runs it.
+or, where atheris is installed, those that it finds to lead to other code: in the C as well, with
+`make fuzz`. Those that --keep has put into corpus/, by target, are run by `make test`.
 """
 
 import argparse
@@ -154,15 +155,12 @@ def run_seeds(target, first, programs):
     print(f"{target}: {programs} inputs", flush=True)
 
 
-def run_atheris(target, seconds):
-    """Have atheris look for inputs; those that it keeps go to corpus/."""
+def run_atheris(target, *options):
+    """Have atheris look for inputs."""
     import atheris
 
-    directory = CORPUS / target
-    directory.mkdir(parents=True, exist_ok=True)
-    arguments = [sys.argv[0], f"-max_total_time={seconds}", "-max_len=400", str(directory)]
     atheris.instrument_all()
-    atheris.Setup(arguments, TARGETS[target])
+    atheris.Setup([sys.argv[0], "-max_len=400", *options], TARGETS[target])
     atheris.Fuzz()
 
 
@@ -173,11 +171,20 @@ def main(arguments):
     parser.add_argument("--programs", type=int, default=20_000, help="of calls; a tenth of others")
     parser.add_argument("--atheris", help="the target")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--found", default="build/fuzz/found", help="where atheris puts inputs")
+    parser.add_argument(
+        "--keep", help="the target of whose inputs those are kept that lead to new code"
+    )
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda report: None
-    if options.atheris:
-        run_atheris(options.atheris, options.seconds)
+    if target := options.atheris or options.keep:
+        found = pathlib.Path(options.found) / target
+        found.mkdir(parents=True, exist_ok=True)
+        (CORPUS / target).mkdir(exist_ok=True)
+        if options.keep:
+            run_atheris(target, "-set_cover_merge=1", str(CORPUS / target), str(found))
+        run_atheris(target, f"-max_total_time={options.seconds}", str(found), str(CORPUS / target))
     for target in options.only:
         programs = options.programs if target == "calls" else options.programs // 10
         run_seeds(target, options.first, programs)
