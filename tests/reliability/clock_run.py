@@ -21,7 +21,7 @@ import time
 import everloop
 
 from .faults_run import BACKENDS, Lost
-from .shim import Faults, build
+from .shim import Faults, build, loaded_first
 
 SELF = "tests.reliability.clock_run"
 # What is due has come by then.
@@ -192,7 +192,7 @@ def main(arguments):
     if "FAULTS_CLOCK" in os.environ:
         return work(options)
     with tempfile.TemporaryDirectory() as directory:
-        environment = os.environ | {"LD_PRELOAD": str(build(directory)), "FAULTS_CLOCK": "1"}
+        environment = os.environ | loaded_first(build(directory)) | {"FAULTS_CLOCK": "1"}
         command = [sys.executable, "-X", "faulthandler", "-m", SELF, *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 

@@ -26,7 +26,7 @@ import warnings
 
 import everloop
 
-from .shim import CALLS, PASSING, Faults, build
+from .shim import CALLS, PASSING, Faults, build, loaded_first
 
 BACKENDS = {
     "epoll": everloop.EVBACKEND_EPOLL,
@@ -373,10 +373,8 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as directory:
         certificate = os.path.join(directory, "certificate.pem")
         make_certificate(certificate)
-        environment = os.environ | {
-            "LD_PRELOAD": str(build(directory)),
-            "FAULTS_CERTIFICATE": certificate,
-        }
+        environment = os.environ | loaded_first(build(directory))
+        environment["FAULTS_CERTIFICATE"] = certificate
         command = [sys.executable, "-m", SELF, *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 

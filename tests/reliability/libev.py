@@ -16,6 +16,8 @@ from types import SimpleNamespace
 
 import everloop
 
+from .shim import first_library, loaded_first
+
 NANO = 1_000_000_000
 MODULE = "everloop_test_libev"
 
@@ -148,7 +150,7 @@ def build(directory):
     builder.cdef(DECLARATIONS)
     builder.set_source(MODULE, SOURCE, libraries=["ev"])
     module = builder.compile(tmpdir=directory)
-    return {"LD_PRELOAD": str(clock.with_suffix(".so")), "LIBEV_MODULE": module}
+    return loaded_first(clock.with_suffix(".so")) | {"LIBEV_MODULE": module}
 
 
 @functools.cache
@@ -175,7 +177,7 @@ def call(_, watcher, revents):
 
 class Clock:
     def __init__(self):
-        self.library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        self.library = first_library()
 
     def advance(self, seconds):
         self.library.move_clock(ctypes.c_longlong(round(seconds * NANO)))

@@ -184,11 +184,21 @@ def build(directory):
     return path
 
 
+def loaded_first(path):
+    """What to add to the environment of a process for it to begin with that library."""
+    return {"LD_PRELOAD": " ".join([str(path), *os.environ.get("LD_PRELOAD", "").split()])}
+
+
+def first_library():
+    """The library that this process has begun with."""
+    return ctypes.CDLL(os.environ["LD_PRELOAD"].split()[0])
+
+
 class Faults:
     """The library, in a process that it was loaded into."""
 
     def __init__(self):
-        self.library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        self.library = first_library()
         self.library.faults_made.restype = ctypes.c_long
         self.library.faults_count.restype = ctypes.c_long
 

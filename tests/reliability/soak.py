@@ -31,7 +31,7 @@ import everloop
 
 from .faults_run import make_certificate
 from .leaks_run import resident
-from .shim import Faults, build
+from .shim import Faults, build, loaded_first
 
 SELF = "tests.reliability.soak"
 # A loop has to bear these, or they end a connection.
@@ -337,7 +337,7 @@ def main(arguments):
     options = parser.parse_args(arguments)
     if options.faults and "SOAK_FAULTS" not in os.environ:
         with tempfile.TemporaryDirectory() as directory:
-            environment = os.environ | {"LD_PRELOAD": str(build(directory)), "SOAK_FAULTS": "1"}
+            environment = os.environ | loaded_first(build(directory)) | {"SOAK_FAULTS": "1"}
             command = [sys.executable, "-X", "faulthandler", "-m", SELF, *arguments]
             return subprocess.run(command, env=environment, check=False).returncode
     faults = Faults() if options.faults else None
