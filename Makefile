@@ -23,6 +23,9 @@ MINUTES ?= 10
 SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZED_TESTS := tests/queues tests/backends tests/watchers tests/aio tests/test_loop.py
 MEMCHECKED_TESTS := tests/queues tests/backends tests/watchers/test_timer.py tests/watchers/test_io.py
+FUZZED := -fsanitize=address,fuzzer-no-link
+# What is fuzzed: calls, plain, tls or changed.
+FUZZ ?= calls
 TSAN_TESTS := tests/queues tests/backends tests/watchers tests/test_threads.py tests/test_thread_errors.py \
 	tests/test_loop.py
 
@@ -33,7 +36,7 @@ unexport PYTHONPATH PYTHONHOME
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo dev test test-applications services downstream downstream-quick soak lint
-.PHONY: sanitize memcheck tsan tsan-tests
+.PHONY: sanitize memcheck fuzz fuzz-keep fuzz-build tsan tsan-tests
 .PHONY: format docs bench charts benchmarks bench-quick build
 .PHONY: package wheel wheels clean
 
@@ -85,6 +88,7 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 
 # The tests that need programs of their own, or CPython's, take longer with it than they tell.
 sanitize: $(STAMPS)/test ## the tests of a build with ASan and UBSan: TESTS='...' for others
+	$(PIP) install 'setuptools>=77' 'Cython>=3.1,<4'
 	CFLAGS="$(SANITIZED) -O1 -g -fno-omit-frame-pointer" LDFLAGS="$(SANITIZED)" \
 		$(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -97,6 +101,23 @@ memcheck: $(STAMPS)/package $(STAMPS)/test ## tests of the core in valgrind, whi
 	PYTHONMALLOC=malloc EVERLOOP_TEST_PATIENCE=20 valgrind --tool=memcheck --num-callers=20 \
 		--suppressions=tests/reliability/memcheck.supp --error-exitcode=9 \
 		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(MEMCHECKED_TESTS))
+
+# With the runtime that comes with atheris, which is libFuzzer's and ASan's in one. What it finds is
+# in build/fuzz/found; fuzz-keep adds to tests/reliability/corpus what of it leads to new code.
+FUZZ_WITH = LD_PRELOAD="$$($(BIN)/python -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so" \
+	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=build/fuzz/lib \
+	$(BIN)/python -X faulthandler -m tests.reliability.fuzz_run
+
+fuzz: fuzz-build ## atheris looks for inputs that lead to other code, in the C too: FUZZ=tls MINUTES=10
+	$(FUZZ_WITH) --atheris $(FUZZ) --seconds $$(($(MINUTES) * 60))
+
+fuzz-keep: fuzz-build
+	$(FUZZ_WITH) --keep $(FUZZ)
+
+fuzz-build: $(STAMPS)/test
+	$(PIP) install 'setuptools>=77' 'Cython>=3.1,<4' 'atheris>=3'
+	CC=clang-19 LDSHARED="clang-19 -shared" CFLAGS="$(FUZZED) -O1 -g -fno-omit-frame-pointer" LDFLAGS="$(FUZZED)" \
+		$(BIN)/python setup.py -q build --build-base build/fuzz --build-lib build/fuzz/lib
 
 # In the free-threaded Python that is instrumented itself, with the packages of the plain one.
 tsan: ## the core tests under ThreadSanitizer, on a Python made for that: an hour the first time
