@@ -26,6 +26,8 @@ DECLARATIONS = """
     typedef struct { int active, pending, priority; ...; } ev_watcher;
     typedef struct { int fd, events; ...; } ev_io;
     typedef struct { double at, repeat; ...; } ev_timer;
+    typedef struct { double offset, interval; ...; } ev_periodic;
+    typedef struct { int signum; ...; } ev_signal;
     typedef struct { ...; } ev_idle;
     typedef struct { ...; } ev_prepare;
     typedef struct { ...; } ev_check;
@@ -46,14 +48,17 @@ DECLARATIONS = """
     void ev_invoke(struct ev_loop *, void *, int);
     int ev_clear_pending(struct ev_loop *, void *);
     void ev_timer_again(struct ev_loop *, ev_timer *);
+    void ev_periodic_again(struct ev_loop *, ev_periodic *);
     void ev_async_send(struct ev_loop *, ev_async *);
 
     void initialize(void *, int);
     void set_io(ev_io *, int, int);
     void set_timer(ev_timer *, double, double);
+    void set_periodic(ev_periodic *, double, double);
+    void set_signal(ev_signal *, int);
     extern "Python" void called(struct ev_loop *, ev_watcher *, int);
 """
-KINDS = ("io", "timer", "idle", "prepare", "check", "fork", "async")
+KINDS = ("io", "timer", "periodic", "signal", "idle", "prepare", "check", "fork", "async")
 for _kind in KINDS:
     DECLARATIONS += f"""
     void ev_{_kind}_start(struct ev_loop *, ev_{_kind} *);
@@ -78,6 +83,13 @@ SOURCE = """
     {
         ev_timer_set(watcher, after, repeat);
     }
+
+    static void set_periodic(ev_periodic *watcher, double offset, double interval)
+    {
+        ev_periodic_set(watcher, offset, interval, 0);
+    }
+
+    static void set_signal(ev_signal *watcher, int signum) { ev_signal_set(watcher, signum); }
 """
 
 
@@ -87,6 +99,7 @@ CLOCK = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <time.h>
 
 /* Descriptors that are ready at once come by number: the kernel's order is not the loops'. */
@@ -107,20 +120,37 @@ int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
     return count;
 }
 
-static long long reading = 1000000000000;
+static long long reading;
 
-void move_clock(long long nanoseconds) { reading += nanoseconds; }
+void set_clock(long long nanoseconds) { reading = nanoseconds; }
+
+static int is_libev(void *from)
+{
+    Dl_info caller;
+    return dladdr(from, &caller) && strstr(caller.dli_fname, "/libev.");
+}
 
 int clock_gettime(clockid_t which, struct timespec *now)
 {
     static int (*real)(clockid_t, struct timespec *);
-    Dl_info caller;
     if (!real)
         real = dlsym(RTLD_NEXT, "clock_gettime");
-    if (!dladdr(__builtin_return_address(0), &caller) || !strstr(caller.dli_fname, "/libev."))
+    if (!is_libev(__builtin_return_address(0)))
         return real(which, now);
     now->tv_sec = reading / 1000000000;
     now->tv_nsec = reading % 1000000000;
+    return 0;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    static int (*real)(struct timeval *, void *);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "gettimeofday");
+    if (!is_libev(__builtin_return_address(0)))
+        return real(now, zone);
+    now->tv_sec = reading / 1000000000;
+    now->tv_usec = reading / 1000 % 1000000;
     return 0;
 }
 """
@@ -178,9 +208,12 @@ def call(_, watcher, revents):
 class Clock:
     def __init__(self):
         self.library = first_library()
+        self.reading = 0
+        self.advance(1000.0)
 
     def advance(self, seconds):
-        self.library.move_clock(ctypes.c_longlong(round(seconds * NANO)))
+        self.reading += round(seconds * NANO)
+        self.library.set_clock(ctypes.c_longlong(self.reading))
 
 
 class Watcher:
@@ -225,6 +258,14 @@ class Watcher:
     def repeat(self, repeat):
         self.it.repeat = repeat
 
+    @property
+    def interval(self):
+        return self.it.interval
+
+    @interval.setter
+    def interval(self, interval):
+        self.it.interval = interval
+
     def set(self, *arguments):
         if self.active:
             raise everloop.Error
@@ -237,7 +278,8 @@ class Watcher:
         getattr(self.lib, f"ev_{self.kind}_stop")(self.loop.it, self.it)
 
     def reset(self):
-        self.lib.ev_timer_again(self.loop.it, self.it)
+        again = self.lib.ev_timer_again if self.kind == "timer" else self.lib.ev_periodic_again
+        again(self.loop.it, self.it)
 
     def send(self):
         self.lib.ev_async_send(self.loop.it, self.it)
@@ -257,9 +299,11 @@ class Loop:
 
     def __init__(self, flags):
         self.lib = compiled().lib
-        self.it = self.lib.ev_loop_new(flags | everloop.EVFLAG_NOENV)
-        self.all = []
         self.clock = Clock()
+        # A timerfd would tell that the clock was set: the kernel's is not this one.
+        flags |= everloop.EVFLAG_NOENV | everloop.EVFLAG_NOTIMERFD
+        self.it = self.lib.ev_loop_new(flags)
+        self.all = []
 
     def make(self, kind, *arguments):
         *setting, callback, data, priority = arguments

@@ -67,6 +67,18 @@ class Same(Program):
         if watcher:
             watcher.repeat = state.repeat = self.unique(self.random.choice((0.0, 0.5, 2.0)))
 
+    def dates(self, state):
+        """No two have the same date, either."""
+        super().dates(state)
+        state.offset += self.random.randrange(1_000_000) * 1e-7 + 5e-8
+        return state.offset, state.interval
+
+    def outside_kill(self):
+        """libev calls for a signal that arrived before its only watcher was stopped and started."""
+        if not self.model.reset_requested:
+            super().outside_kill()
+            self.outside_pass()
+
     def may_reset(self):
         """libev is awake after a reset: that holds back Idles, and comes before all descriptors.
 

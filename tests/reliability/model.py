@@ -11,8 +11,10 @@ from everloop import (
     EV_CHECK,
     EV_FORK,
     EV_IDLE,
+    EV_PERIODIC,
     EV_PREPARE,
     EV_READ,
+    EV_SIGNAL,
     EV_TIMER,
     EV_WRITE,
     EVBREAK_CANCEL,
@@ -41,19 +43,22 @@ class State:
         self.sent = False
         self.fd = self.events = None
         self.rest, self.repeat, self.at = 0.0, 0.0, 0
+        self.offset = self.interval = 0.0
+        self.signum = None
 
 
 class Model:
     """All watchers of one loop."""
 
     def __init__(self, now, ready):
-        """ready(fd): the bits for which a descriptor is ready."""
+        """now: in nanoseconds, on both clocks. ready(fd): for what bits a descriptor is ready."""
         self.now, self.ready = now, ready
         self.states = []
         self.started = {}
         self.runs = []
         self.breaking = EVBREAK_CANCEL
         self.reset_requested = self.wakeup = False
+        self.signals = set()
 
     # What the program does
 
@@ -64,6 +69,8 @@ class Model:
         state.sent = False
         if state.kind == "timer":
             state.at = self.now + nanoseconds(state.rest)
+        if state.kind == "periodic":
+            state.at = self.moment(state)
         self.started.pop(state, None)
         self.started[state] = None
 
@@ -73,6 +80,9 @@ class Model:
         state.active = False
         state.pending = 0
         self.started.pop(state, None)
+        # Nobody is left for a signal that has arrived.
+        if not any(each.signum == state.signum for each in self.active()):
+            self.signals.discard(state.signum)
 
     def reset_timer(self, state):
         state.pending = 0
@@ -84,6 +94,15 @@ class Model:
             state.rest = state.repeat
         self.start(state)
         state.at = self.now + nanoseconds(state.repeat)
+
+    def moment(self, state):
+        """The next one of a periodic watcher."""
+        offset, interval = nanoseconds(state.offset), nanoseconds(state.interval)
+        return offset + ((self.now - offset) // interval + 1) * interval if interval else offset
+
+    def reset_periodic(self, state):
+        self.stop(state)
+        self.start(state)
 
     def feed(self, state, revents):
         state.pending |= revents
@@ -98,6 +117,11 @@ class Model:
         if not state.sent:
             state.sent = True
             self.wakeup = self.wakeup or state.active
+
+    def kill(self, signum):
+        """A signal arrives that is watched."""
+        self.signals.add(signum)
+        self.wakeup = True
 
     def active(self):
         return [state for state in self.started if state.active]
@@ -163,11 +187,17 @@ class Model:
             if state.kind == "io":
                 state.pending |= self.ready(state.fd) & state.events
         woken, self.wakeup = self.wakeup, False
+        signals = self.signals if woken else set()
+        for state in self.active():
+            if state.kind == "signal" and state.signum in signals:
+                state.pending |= EV_SIGNAL
+        signals.clear()
         for state in self.active():
             if state.kind == "async" and state.sent and woken:
                 state.sent = False
                 state.pending |= EV_ASYNC
         self.expire()
+        self.reach_dates()
         self.feed_idles(woken)
         self.feed_all("check", EV_CHECK)
 
@@ -181,6 +211,15 @@ class Model:
             else:
                 state.rest = (state.at - self.now) / NANO
                 state.active = False
+
+    def reach_dates(self):
+        for state in self.active():
+            if state.kind == "periodic" and state.at <= self.now:
+                state.pending |= EV_PERIODIC
+                if state.interval:
+                    state.at = self.moment(state)
+                else:
+                    state.active = False
 
     def feed_idles(self, woken):
         idles = [state for state in self.active() if state.kind == "idle"]

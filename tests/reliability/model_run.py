@@ -11,6 +11,7 @@ import gc
 import os
 import random
 import select
+import signal
 import socket
 import sys
 
@@ -31,6 +32,10 @@ from .model import IO_EVENTS, NANO, Difference, Model, State
 
 BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
 KINDS = ("io", "io", "timer", "timer", "idle", "prepare", "check", "fork", "async")
+KINDS = (*KINDS, "io", "timer", "periodic", "signal")
+# These become pending in the middle of a round.
+SUDDEN = ("async", "signal")
+SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 # Operations in callbacks of one step: enough to meet, too few to go on for ever.
 WITHIN = 60
 
@@ -48,6 +53,7 @@ class Program:
         self.model = Model(1000 * NANO, self.ready)
         self.watchers, self.sockets, self.done = [], [], []
         self.failure = None
+        self.killed = False
         self.within = self.raised = self.reported = self.depth = 0
         self.operations = [name for name in dir(self) if name.startswith("do_")]
         self.outside = [name for name in dir(self) if name.startswith("outside_")]
@@ -56,7 +62,7 @@ class Program:
 
     def new_loop(self, flags):
         loop = everloop.Loop(flags)
-        loop.clock = everloop.ManualClock()
+        loop.clock = everloop.ManualClock(1000.0, 1000.0)
         loop.update()
         return loop
 
@@ -88,18 +94,18 @@ class Program:
             raise self.failure
         if self.raised != self.reported:
             raise Difference(f"{self.raised} exceptions, {self.reported} reported")
-        self.compare(also_asyncs=True)
+        self.compare(also_sudden=True)
 
     def operate(self, name):
         self.done.append("  " * self.depth + name)
         getattr(self, name)()
 
-    def compare(self, also_asyncs=False):
-        """The state of every watcher. Asyncs become pending in the middle of a round."""
+    def compare(self, also_sudden=False):
+        """The state of every watcher."""
         for watcher, state in zip(self.watchers, self.model.states, strict=True):
             if watcher.active != state.active:
                 raise Difference(f"{watcher!r} is active: {watcher.active}")
-            if bool(state.pending) != watcher.pending and (also_asyncs or state.kind != "async"):
+            if bool(state.pending) != watcher.pending and (also_sudden or state.kind not in SUDDEN):
                 raise Difference(f"{watcher!r} is pending: {watcher.pending}")
         self.compare_order()
 
@@ -156,12 +162,16 @@ class Program:
         places = [
             place
             for place, state in enumerate(self.model.states)
-            if not kinds or state.kind in kinds
+            if (not kinds or state.kind in kinds) and self.within_reach(state)
         ]
         if not places:
             return None, None
         place = self.random.choice(places)
         return self.watchers[place], self.model.states[place]
+
+    def within_reach(self, state):
+        """A signal comes to those that are active in the middle of a round, which is not seen."""
+        return not (state.kind == "signal" and self.depth and self.killed)
 
     def refused(self, call, *arguments):
         """The call has to raise Error."""
@@ -184,6 +194,11 @@ class Program:
             arguments = (state.fd, state.events)
         if state.kind == "timer":
             arguments = self.times(state)
+        if state.kind == "periodic":
+            arguments = self.dates(state)
+        if state.kind == "signal":
+            state.signum = self.random.choice(SIGNALS)
+            arguments = (state.signum,)
         make = getattr(self.loop, state.kind if state.kind != "async" else "async_")
         self.watchers.append(make(*arguments, self.called, state, state.priority))
         self.model.states.append(state)
@@ -192,6 +207,13 @@ class Program:
         state.rest = self.random.choice((0.0, 0.0, 0.5, 1.0, 2.5))
         state.repeat = self.random.choice((0.0, 0.0, 0.5, 2.0))
         return state.rest, state.repeat
+
+    def dates(self, state):
+        state.interval = self.random.choice((0.0, 1.0, 2.5))
+        state.offset = 0.25
+        if not state.interval:
+            state.offset += self.model.now // NANO + self.random.choice((-1.0, 0.5, 1.0, 3.0))
+        return state.offset, state.interval
 
     def do_start(self):
         watcher, state = self.watcher()
@@ -217,7 +239,7 @@ class Program:
 
     def do_priority(self):
         watcher, state = self.watcher()
-        if not watcher or (state.kind == "async" and self.depth):
+        if not watcher or (state.kind in SUDDEN and self.depth):
             return
         priority = self.random.randint(-2, 2)
         if state.active or state.pending:
@@ -227,13 +249,13 @@ class Program:
 
     def do_feed(self):
         watcher, state = self.watcher()
-        if watcher and (state.kind != "async" or not self.depth):
+        if watcher and not (state.kind in SUDDEN and self.depth):
             watcher.feed(EV_CUSTOM)
             self.model.feed(state, EV_CUSTOM)
 
     def do_clear(self):
         watcher, state = self.watcher()
-        if watcher and (state.kind != "async" or not self.depth):
+        if watcher and not (state.kind in SUDDEN and self.depth):
             expected = self.model.clear(state)
             if (cleared := watcher.clear()) != expected:
                 raise Difference(f"clear() gave {cleared:#x}, not {expected:#x}")
@@ -275,6 +297,24 @@ class Program:
         if watcher:
             watcher.reset()
             self.model.reset_timer(state)
+
+    def do_set_periodic(self):
+        watcher, state = self.watcher("periodic")
+        if watcher and state.active:
+            self.refused(watcher.set, 1.0, 1.0)
+        elif watcher:
+            watcher.set(*self.dates(state))
+
+    def do_interval(self):
+        watcher, state = self.watcher("periodic")
+        if watcher and state.offset <= 1.0:
+            watcher.interval = state.interval = self.random.choice((0.0, 1.0, 1.5))
+
+    def do_reset_periodic(self):
+        watcher, state = self.watcher("periodic")
+        if watcher:
+            watcher.reset()
+            self.model.reset_periodic(state)
 
     def do_reset_loop(self):
         if self.random.random() < 0.3:
@@ -326,6 +366,8 @@ class Program:
             self.model.started_ended()
             if left != bool(self.model.active()):
                 raise Difference(f"start() returned {left}")
+        if not self.depth:
+            self.killed = False
 
     outside_pass_again = outside_pass_and_again = outside_pass
 
@@ -353,6 +395,13 @@ class Program:
         if watcher:
             watcher.send()
             self.model.send(state)
+
+    def outside_kill(self):
+        watcher, state = self.watcher("signal")
+        if watcher and state.active:
+            os.kill(os.getpid(), state.signum)
+            self.killed = True
+            self.model.kill(state.signum)
 
     def outside_reuse(self):
         """Another file under the number of a socket, between two passes."""
@@ -396,7 +445,7 @@ class Program:
             for _ in range(3):
                 self.outside_pass()
                 self.loop.verify()
-                self.compare(also_asyncs=True)
+                self.compare(also_sudden=True)
             if self.failure:
                 raise self.failure
             status = 0
