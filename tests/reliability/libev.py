@@ -56,6 +56,8 @@ DECLARATIONS = """
     void set_timer(ev_timer *, double, double);
     void set_periodic(ev_periodic *, double, double);
     void set_signal(ev_signal *, int);
+    void set_scheduler(ev_periodic *);
+    extern "Python" double reschedule(ev_periodic *, double);
     extern "Python" void called(struct ev_loop *, ev_watcher *, int);
 """
 KINDS = ("io", "timer", "periodic", "signal", "idle", "prepare", "check", "fork", "async")
@@ -87,6 +89,13 @@ SOURCE = """
     static void set_periodic(ev_periodic *watcher, double offset, double interval)
     {
         ev_periodic_set(watcher, offset, interval, 0);
+    }
+
+    static double reschedule(ev_periodic *, double);
+
+    static void set_scheduler(ev_periodic *watcher)
+    {
+        ev_periodic_set(watcher, 0.0, 0.0, reschedule);
     }
 
     static void set_signal(ev_signal *watcher, int signum) { ev_signal_set(watcher, signum); }
@@ -190,6 +199,7 @@ def compiled():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.ffi.def_extern("called")(call)
+    module.ffi.def_extern("reschedule")(reschedule)
     return module
 
 
@@ -203,6 +213,11 @@ def call(_, watcher, revents):
         called.callback(called, revents)
     except BaseException as error:
         sys.unraisablehook(SimpleNamespace(exc_type=type(error), exc_value=error))
+
+
+def reschedule(periodic, now):
+    watcher = watchers[compiled().ffi.cast("ev_watcher *", periodic)]
+    return watcher.reschedule(watcher, now)
 
 
 class Clock:
@@ -223,7 +238,8 @@ class Watcher:
         self.lib, self.loop, self.kind = compiled().lib, loop, kind
         self.callback, self.data = callback, data
         ffi = compiled().ffi
-        self.it = ffi.new(f"ev_{kind} *")
+        self.of_libev = "periodic" if kind == "scheduler" else kind
+        self.it = ffi.new(f"ev_{self.of_libev} *")
         self.state = ffi.cast("ev_watcher *", self.it)
         self.lib.initialize(self.it, priority)
         watchers[self.state] = self
@@ -272,10 +288,10 @@ class Watcher:
         getattr(self.lib, f"set_{self.kind}")(self.it, *arguments)
 
     def start(self):
-        getattr(self.lib, f"ev_{self.kind}_start")(self.loop.it, self.it)
+        getattr(self.lib, f"ev_{self.of_libev}_start")(self.loop.it, self.it)
 
     def stop(self):
-        getattr(self.lib, f"ev_{self.kind}_stop")(self.loop.it, self.it)
+        getattr(self.lib, f"ev_{self.of_libev}_stop")(self.loop.it, self.it)
 
     def reset(self):
         again = self.lib.ev_timer_again if self.kind == "timer" else self.lib.ev_periodic_again
@@ -308,7 +324,10 @@ class Loop:
     def make(self, kind, *arguments):
         *setting, callback, data, priority = arguments
         watcher = Watcher(self, kind, callback, data, priority)
-        if setting:
+        if kind == "scheduler":
+            watcher.reschedule = setting.pop()
+            watcher.lib.set_scheduler(watcher.it)
+        elif setting:
             watcher.set(*setting)
         return watcher
 

@@ -69,7 +69,7 @@ class Model:
         state.sent = False
         if state.kind == "timer":
             state.at = self.now + nanoseconds(state.rest)
-        if state.kind == "periodic":
+        if state.kind in ("periodic", "scheduler"):
             state.at = self.moment(state)
         self.started.pop(state, None)
         self.started[state] = None
@@ -96,8 +96,10 @@ class Model:
         state.at = self.now + nanoseconds(state.repeat)
 
     def moment(self, state):
-        """The next one of a periodic watcher."""
+        """The next one of a Periodic, or of a Scheduler that asks for one in the next second."""
         offset, interval = nanoseconds(state.offset), nanoseconds(state.interval)
+        if state.kind == "scheduler":
+            return (self.now // NANO + 1) * NANO + offset
         return offset + ((self.now - offset) // interval + 1) * interval if interval else offset
 
     def reset_periodic(self, state):
@@ -214,9 +216,9 @@ class Model:
 
     def reach_dates(self):
         for state in self.active():
-            if state.kind == "periodic" and state.at <= self.now:
+            if state.kind in ("periodic", "scheduler") and state.at <= self.now:
                 state.pending |= EV_PERIODIC
-                if state.interval:
+                if state.interval or state.kind == "scheduler":
                     state.at = self.moment(state)
                 else:
                     state.active = False

@@ -8,6 +8,7 @@ ends at the first difference, with the seed and the operations that led to it.
 import argparse
 import contextlib
 import gc
+import math
 import os
 import random
 import select
@@ -32,7 +33,7 @@ from .model import IO_EVENTS, NANO, Difference, Model, State
 
 BACKENDS = {"epoll": EVBACKEND_EPOLL, "poll": EVBACKEND_POLL, "select": EVBACKEND_SELECT}
 KINDS = ("io", "io", "timer", "timer", "idle", "prepare", "check", "fork", "async")
-KINDS = (*KINDS, "io", "timer", "periodic", "signal")
+KINDS = (*KINDS, "io", "timer", "periodic", "scheduler", "signal")
 # These become pending in the middle of a round.
 SUDDEN = ("async", "signal")
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
@@ -196,6 +197,10 @@ class Program:
             arguments = self.times(state)
         if state.kind == "periodic":
             arguments = self.dates(state)
+        if state.kind == "scheduler":
+            self.dates(state)
+            state.offset = state.offset % 1.0
+            arguments = (self.reschedule,)
         if state.kind == "signal":
             state.signum = self.random.choice(SIGNALS)
             arguments = (state.signum,)
@@ -214,6 +219,9 @@ class Program:
         if not state.interval:
             state.offset += self.model.now // NANO + self.random.choice((-1.0, 0.5, 1.0, 3.0))
         return state.offset, state.interval
+
+    def reschedule(self, watcher, now):
+        return math.floor(now) + 1.0 + watcher.data.offset
 
     def do_start(self):
         watcher, state = self.watcher()
@@ -311,7 +319,7 @@ class Program:
             watcher.interval = state.interval = self.random.choice((0.0, 1.0, 1.5))
 
     def do_reset_periodic(self):
-        watcher, state = self.watcher("periodic")
+        watcher, state = self.watcher("periodic", "scheduler")
         if watcher:
             watcher.reset()
             self.model.reset_periodic(state)
