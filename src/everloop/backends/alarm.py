@@ -14,7 +14,6 @@ from cython.cimports.everloop.sys.process import F_DUPFD_CLOEXEC, fcntl
 from cython.cimports.everloop.sys.timerfd import (
     TFD_CLOEXEC,
     TFD_NONBLOCK,
-    TFD_TIMER_ABSTIME,
     timerfd_create,
     timerfd_settime,
 )
@@ -58,12 +57,12 @@ class Alarm:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def set(self, moment: nanoseconds) -> cython.bint:
-        """Have it ring at moment, and no more at any other; returns whether it will."""
+    def set(self, span: nanoseconds) -> cython.bint:
+        """Have it ring after a span, and no more at another time; returns whether it will."""
         limit: itimerspec
         memset(cython.address(limit), 0, cython.sizeof(limit))
-        limit.it_value.tv_sec = moment // NANO
-        limit.it_value.tv_nsec = moment % NANO
-        if timerfd_settime(self.fd, TFD_TIMER_ABSTIME, cython.address(limit), cython.NULL):
+        limit.it_value.tv_sec = span // NANO
+        limit.it_value.tv_nsec = span % NANO
+        if timerfd_settime(self.fd, 0, cython.address(limit), cython.NULL):
             self.refused = True
         return not self.refused

@@ -32,8 +32,8 @@ class Backend:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def set_alarm(self, moment: nanoseconds) -> cython.bint:
-        """Have a poll without a limit end at moment, by the monotonic clock, once.
+    def set_alarm(self, moment: nanoseconds, span: nanoseconds) -> cython.bint:
+        """Have a poll without a limit end at moment, once, which is a span from now.
 
         Returns whether it will: not every mechanism can. The poll returns no event
         for it; alarm_at is FOREVER after it.

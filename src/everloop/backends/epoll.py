@@ -105,7 +105,7 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def set_alarm(self, moment: nanoseconds) -> cython.bint:
+    def set_alarm(self, moment: nanoseconds, span: nanoseconds) -> cython.bint:
         if self.alarm.fd < 0:
             if self.alarm.refused or not self.alarm.open(self.table):
                 return False
@@ -113,7 +113,7 @@ class EpollBackend(Backend):
                 self.alarm.close()
                 self.alarm.refused = True
                 return False
-        done: cython.bint = self.alarm.set(moment)
+        done: cython.bint = self.alarm.set(span)
         self.alarm_at = moment if done else FOREVER
         return done
 

@@ -192,7 +192,7 @@ class WaitingLoop(KernelLoop):
         if self.cut_short < OFTEN or self.flags & EVFLAG_NOTIMERFD:
             return timeout
         self.cut_short = 0
-        return FOREVER if self.kernel.set_alarm(deadline) else timeout
+        return FOREVER if self.kernel.set_alarm(deadline, timeout) else timeout
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
