@@ -155,12 +155,29 @@ def run_seeds(target, first, programs):
     print(f"{target}: {programs} inputs", flush=True)
 
 
-def run_atheris(target, *options):
+def run_atheris(target, found, seconds):
     """Have atheris look for inputs."""
     import atheris
 
+    directories = found / target, CORPUS / target
+    for directory in directories:
+        directory.mkdir(parents=True, exist_ok=True)
+    arguments = [sys.argv[0], f"-max_total_time={seconds}", "-max_len=400", *map(str, directories)]
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], "-max_len=400", *options], TARGETS[target])
+    atheris.Setup(arguments, TARGETS[target])
+    atheris.Fuzz()
+
+
+def keep(target, found, rest):
+    """Add to corpus/ what was found and leads to code that nothing there leads to."""
+    import atheris
+
+    # libFuzzer runs this command with arguments of its own, again after an input that crashed.
+    command = f"{sys.executable} -m tests.reliability.fuzz_run --keep {target}"
+    directories = str(CORPUS / target), str(found / target)
+    atheris.Setup(
+        [command, *(rest or ("-set_cover_merge=1", "-use_counters=0", *directories))], TARGETS[target]
+    )
     atheris.Fuzz()
 
 
@@ -175,16 +192,13 @@ def main(arguments):
     parser.add_argument(
         "--keep", help="the target of whose inputs those are kept that lead to new code"
     )
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda report: None
-    if target := options.atheris or options.keep:
-        found = pathlib.Path(options.found) / target
-        found.mkdir(parents=True, exist_ok=True)
-        (CORPUS / target).mkdir(exist_ok=True)
-        if options.keep:
-            run_atheris(target, "-set_cover_merge=1", str(CORPUS / target), str(found))
-        run_atheris(target, f"-max_total_time={options.seconds}", str(found), str(CORPUS / target))
+    if options.atheris:
+        run_atheris(options.atheris, pathlib.Path(options.found), options.seconds)
+    if options.keep:
+        keep(options.keep, pathlib.Path(options.found), rest)
     for target in options.only:
         programs = options.programs if target == "calls" else options.programs // 10
         run_seeds(target, options.first, programs)
