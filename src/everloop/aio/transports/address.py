@@ -68,9 +68,10 @@ def keep_name(
 
 @cython.cfunc
 def name_object(name: cython.pointer[Name]) -> object:
-    return address_object(
-        cython.cast(cython.pointer[sockaddr_storage], cython.address(name.storage)), name.length
-    )
+    # A copy: what is kept is not aligned as an address of any family has to be.
+    storage: sockaddr_storage
+    memcpy(cython.address(storage), cython.address(name.storage), name.length)
+    return address_object(cython.address(storage), name.length)
 
 
 @cython.cfunc
