@@ -176,7 +176,8 @@ def keep(target, found, rest):
     command = f"{sys.executable} -m tests.reliability.fuzz_run --keep {target}"
     directories = str(CORPUS / target), str(found / target)
     atheris.Setup(
-        [command, *(rest or ("-set_cover_merge=1", "-use_counters=0", *directories))], TARGETS[target]
+        [command, *(rest or ("-set_cover_merge=1", "-use_counters=0", *directories))],
+        TARGETS[target],
     )
     atheris.Fuzz()
 
