@@ -14,7 +14,7 @@ cdef enum LoopState:
     CLOSED = 2
 
 cdef enum:
-    SINCE_BITS = 27  # Entry.since counts these: 2 to the power of that many nanoseconds
+    SINCE_BITS = 27  # Roster.since counts these: 2 to the power of that many nanoseconds
 
 cdef class HoldingLoop:
     cdef object __weakref__

@@ -80,7 +80,7 @@ class HoldingLoop:
         push(self.queue, watcher, revents)
         if watcher.seat == 0:
             store(cython.address(watcher.flags), watcher.flags | FED)
-            board(self.roster, watcher)
+            board(self.roster, watcher, 0)
         self.wake_if_waiting()
         return 0
 

@@ -3,6 +3,8 @@ from cpython.object cimport PyObject
 from everloop.engine.holding cimport OPEN, HoldingLoop
 from everloop.engine.kernel_side cimport KernelLoop
 from everloop.engine.timed cimport TimedLoop
+from everloop.queues.roster cimport Roster
+from everloop.queues.roster_inline cimport full
 from everloop.sys.threads cimport (
     enter_nothing, enter_section, inside_section, let_others_in, section_wanted
 )
@@ -39,12 +41,11 @@ cdef inline int own_thread(KernelLoop loop, str call) except -1:
 
 cdef inline bint unable(HoldingLoop loop) noexcept:
     """Whether make_able() is to be called before a watcher of the loop can be started."""
-    return (
-        loop is None
-        or loop.state != OPEN
-        or loop.waker.fd < 0
-        or loop.roster.taken == loop.roster.room
-    )
+    cdef PyObject* roster
+    if loop is None or loop.state != OPEN or loop.waker.fd < 0:
+        return True
+    roster = <PyObject*>loop.roster
+    return full(<Roster>roster)
 
 cdef inline int freshen(TimedLoop loop) except -1:
     """Make sure that the loop's time is that of the current pass."""

@@ -107,7 +107,7 @@ class ObservedLoop(WaitingLoop):
         for watcher in self.roster.watchers():
             entry: Entry = watcher
             if entry.flags & ACTIVE and not entry.flags & INTERNAL:
-                units: nanoseconds = now - entry.since
+                units: nanoseconds = now - self.roster.since[entry.seat - 1]
                 ages.append((watcher, max(units, 0) * (1 << SINCE_BITS) / 1e9))
         return ages
 

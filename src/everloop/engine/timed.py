@@ -86,7 +86,7 @@ class TimedLoop(HoldingLoop):
         counts["made"] = self.made
         counts["timers"] = self.timers.count + self.dates.count
         counts["descriptors"] = self.descriptors.linked
-        counts["watchers"] = self.roster.taken - self.roster.empty
+        counts["watchers"] = self.roster.aboard()
         counts["timer_lateness"] = told(cython.address(self.lateness))
         counts["busy"] = self.busy
         counts["blocked"] = self.blocked

@@ -13,7 +13,6 @@ cdef class Entry:
     cdef unsigned int slot       # place in its lane of the pending queue + 1, or 0
     cdef unsigned int seat       # place in the loop's roster + 1, or 0
     cdef unsigned int position   # place in the structure that its kind is kept in
-    cdef unsigned int since      # when it was started: eighths of a second of the coarse clock
     cdef unsigned char rank      # priority - EV_MINPRI: the lane for its events
     cdef unsigned char flags     # EntryFlag; stored atomically where it may be an Async's
     cdef unsigned char extra     # bits of its kind's own

@@ -4,3 +4,5 @@ cdef extern from * nogil:
     int __builtin_clzll(unsigned long long bits)
     void __sync_synchronize()
     int __sync_fetch_and_add(int* place, int value)
+    bint likely(bint condition)  # Cython's
+    bint unlikely(bint condition)

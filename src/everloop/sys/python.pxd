@@ -34,16 +34,15 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* Put an object into a list, at a place that is there, whose old one lives on. */
-    static inline void everloop_put_item(PyObject *list, Py_ssize_t place, PyObject *object)
-    {
-        PyObject *before = PyList_GET_ITEM(list, place);
-        Py_INCREF(object);
-        PyList_SET_ITEM(list, place, object);
-        Py_DECREF(before);
-    }
+    /* The memory of a list that nobody else changes: what is put in and taken out there,
+       references included, is up to whoever does so. */
+    #define everloop_list_items(list) (((PyListObject *)(list))->ob_item)
+    #define everloop_list_length(list) Py_SIZE(list)
+    #define everloop_set_list_length(list, length) Py_SET_SIZE((PyVarObject *)(list), length)
     """
-    void put_item "everloop_put_item"(PyObject* list, Py_ssize_t place, PyObject* object) noexcept
+    PyObject** list_items "everloop_list_items"(PyObject* list) noexcept
+    Py_ssize_t list_length "everloop_list_length"(PyObject* list) noexcept
+    void set_list_length "everloop_set_list_length"(PyObject* list, Py_ssize_t length) noexcept
 
 cdef extern from *:
     """
@@ -60,6 +59,31 @@ cdef extern from *:
     PyObject* call_vector "everloop_call_vector"(
         PyObject* callable, PyObject** args, size_t nargsf
     )
+
+cdef extern from *:
+    """
+    /* A new object of a class that the garbage collector looks at: only its head is made. What
+       is to be cleared and filled in, and tracked in the end, PyType_GenericAlloc() would clear
+       and track at once, for sizes that it has to find out. */
+    #define everloop_allocate(type) ((PyObject *)PyObject_GC_New(PyObject, (PyTypeObject *)(type)))
+
+    /* Clears all but the head of what a variable of a compiled class points to, as much of it
+       as that class has. */
+    #define everloop_clear_memory(object) \\
+        memset((PyObject *)(object) + 1, 0, sizeof(*(object)) - sizeof(PyObject))
+
+    /* Objects of a class that adds no references to its base's are looked at by the garbage
+       collector, and end, as those of that do; not by a chain of functions. */
+    static inline void everloop_live_as(PyObject *type, PyObject *base)
+    {
+        ((PyTypeObject *)type)->tp_traverse = ((PyTypeObject *)base)->tp_traverse;
+        ((PyTypeObject *)type)->tp_clear = ((PyTypeObject *)base)->tp_clear;
+        ((PyTypeObject *)type)->tp_dealloc = ((PyTypeObject *)base)->tp_dealloc;
+    }
+    """
+    object allocate "everloop_allocate"(object type)
+    void track "PyObject_GC_Track"(object made)
+    void live_as "everloop_live_as"(object type, object base)
 
 cdef extern from *:
     """
@@ -92,6 +116,32 @@ cdef extern from *:
     }
     """
     int own_methods "everloop_own_methods"(object type, object base) except -1
+
+cdef extern from *:
+    """
+    /* How CPython calls a compiled method that takes keywords. */
+    typedef PyObject *(*everloop_method)(PyObject *, PyObject **, Py_ssize_t, PyObject *);
+
+    /* Have front called in the place of a method of a compiled class; returns what was called
+       so far, for what front leaves to it. */
+    static inline everloop_method everloop_put_in_front(
+        PyObject *type, const char *name, everloop_method front)
+    {
+        PyMethodDef *method = ((PyTypeObject *)type)->tp_methods;
+        everloop_method behind;
+        while (method->ml_name != NULL && strcmp(method->ml_name, name) != 0)
+            method++;
+        if (method->ml_name == NULL || method->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
+            PyErr_Format(PyExc_SystemError, "%s() can't have a function in front of it", name);
+            return NULL;
+        }
+        behind = (everloop_method)(void (*)(void))method->ml_meth;
+        method->ml_meth = (PyCFunction)(void (*)(void))front;
+        return behind;
+    }
+    """
+    ctypedef object (*Method "everloop_method")(object, PyObject**, Py_ssize_t, PyObject*)
+    Method put_in_front "everloop_put_in_front"(object type, const char* name, Method front) except NULL
     int alias_method "everloop_alias_method"(object type, object name, object method) except -1
 
 cdef extern from *:
