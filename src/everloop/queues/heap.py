@@ -11,9 +11,9 @@ Invariants:
 
 import cython
 from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawRealloc
-from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.clock import FOREVER, nanoseconds
 from cython.cimports.everloop.queues.entry import Entry
+from cython.cimports.everloop.queues.heap_inline import insert, put, sift_up
 
 from everloop.errors import Error
 
@@ -36,11 +36,7 @@ class Heap:
     @cython.exceptval(check=False)
     def put_back(self, watcher: Entry, at: nanoseconds) -> cython.void:
         """As add, for a watcher whose node was taken and whose room is still there."""
-        node: HeapNode
-        node.at = at
-        node.watcher = cython.cast(cython.pointer[PyObject], watcher)
-        self.count += 1
-        sift_up(self.nodes, self.count - 1, node)
+        insert(self, watcher, at)
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -142,51 +138,44 @@ def grow(heap: Heap) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def put(nodes: cython.pointer[HeapNode], place: cython.uint, node: HeapNode) -> cython.void:
-    nodes[place] = node
-    cython.cast(Entry, node.watcher).position = place
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
-def sift_up(nodes: cython.pointer[HeapNode], place: cython.uint, node: HeapNode) -> cython.void:
-    """Put node at place or above, where it is not due before its parent."""
-    parent: cython.uint
-    while place:
-        parent = (place - 1) // 4
-        if nodes[parent].at <= node.at:
-            break
-        put(nodes, place, nodes[parent])
-        place = parent
-    put(nodes, place, node)
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
 def sift_down(
     nodes: cython.pointer[HeapNode], count: cython.uint, place: cython.uint, node: HeapNode
 ) -> cython.void:
     """Put node at place or below, where none of its children is due before it."""
-    child: cython.uint
-    best: cython.uint
-    end: cython.uint
-    while True:
-        best = place * 4 + 1
-        if best >= count:
-            break
-        end = best + 4
-        if end > count:
-            end = count
-        child = best + 1
-        while child < end:
+    best: cython.size_t
+    child: cython.size_t
+    hole: cython.size_t = place
+    while hole * 4 + 4 < count:
+        best = hole * 4 + 1
+        best += earliest(cython.address(nodes[best]))
+        if node.at <= nodes[best].at:
+            put(nodes, hole, node)
+            return
+        put(nodes, hole, nodes[best])
+        hole = best
+    best = hole * 4 + 1
+    if best < count:
+        for child in range(best + 1, count):
             if nodes[child].at < nodes[best].at:
                 best = child
-            child += 1
-        if node.at <= nodes[best].at:
-            break
-        put(nodes, place, nodes[best])
-        place = best
-    put(nodes, place, node)
+        if nodes[best].at < node.at:
+            put(nodes, hole, nodes[best])
+            hole = best
+    put(nodes, hole, node)
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def earliest(four: cython.pointer[HeapNode]) -> cython.size_t:
+    """Which of four nodes is due first; the foremost of equals.
+
+    That can't be foreseen, nor could a jump: so there is none.
+    """
+    low: cython.size_t = four[1].at < four[0].at
+    high: cython.size_t = 2 + (four[3].at < four[2].at)
+    is_high: cython.size_t = four[high].at < four[low].at
+    return low ^ ((low ^ high) & (0 - is_high))
 
 
 @cython.cfunc
