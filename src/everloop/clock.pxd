@@ -1,3 +1,5 @@
+from everloop.sys.compiler cimport unlikely
+from libc.math cimport fabs
 from posix.time cimport clockid_t
 
 ctypedef long long nanoseconds
@@ -26,10 +28,8 @@ cdef class ManualClock(Clock):
 # timer asks.
 cdef inline nanoseconds from_seconds(double seconds) noexcept:
     cdef double scaled = seconds * 1e9
-    if not scaled < <double>FOREVER:
-        return FOREVER
-    if scaled <= -<double>FOREVER:
-        return -FOREVER
+    if unlikely(not fabs(scaled) < <double>FOREVER):
+        return -FOREVER if scaled < 0.0 else FOREVER
     cdef nanoseconds whole = <nanoseconds>scaled
     return whole + (<double>whole < scaled)
 

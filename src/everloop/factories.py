@@ -1,7 +1,10 @@
 """FactoryLoop: makes the watchers of a loop. A kind of watcher has one method here."""
 
 import cython
+from cython.cimports.cpython.float import PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.phases.passing import PassingLoop
+from cython.cimports.everloop.sys.python import Method, put_in_front
 from cython.cimports.everloop.watchers.io import new_io
 from cython.cimports.everloop.watchers.stat import new_stat
 from cython.cimports.everloop.watchers.timer import new_timer
@@ -80,3 +83,35 @@ class FactoryLoop(PassingLoop):
     def async_(self, callback=None, data=None, priority=0):
         """A new Async watcher of this loop; getattr(loop, "async") is the same."""
         return Async(self, callback, data, priority)
+
+
+@cython.cfunc
+def timer_by_position(
+    self: object,
+    arguments: cython.pointer[cython.pointer[PyObject]],
+    count: cython.Py_ssize_t,
+    names: cython.pointer[PyObject],
+) -> object:
+    """loop.timer() as it is called most, with three arguments and two of them floats.
+
+    To find out which arguments there are, by position or by name, takes as long as making
+    and starting the timer.
+    """
+    if names == cython.NULL and count == 3:
+        after = arguments[0]
+        repeat = arguments[1]
+        if PyFloat_CheckExact(cython.cast(object, after)) and PyFloat_CheckExact(
+            cython.cast(object, repeat)
+        ):
+            return new_timer(
+                cython.cast(FactoryLoop, self),
+                PyFloat_AS_DOUBLE(cython.cast(object, after)),
+                PyFloat_AS_DOUBLE(cython.cast(object, repeat)),
+                cython.cast(object, arguments[2]),
+                None,
+                0,
+            )
+    return timer_by_name(self, arguments, count, names)
+
+
+timer_by_name = cython.declare(Method, put_in_front(FactoryLoop, b"timer", timer_by_position))

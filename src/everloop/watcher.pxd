@@ -10,8 +10,11 @@ cdef class Watcher(Entry):
     cdef object _callback
     cdef object _data
 
+cdef object USUAL_PRIORITY
+
 cdef CallingLoop loop_of(str name, object value)
 cdef int check_new(Watcher self, object loop, object callback, object priority) except -1
+cdef int check_given(CallingLoop loop, object callback, object priority) except -1
 cdef int adopt_new(Watcher self, CallingLoop loop, object callback, object data, object priority) except -1
 cdef int adopt(Watcher self, CallingLoop loop, object callback, object data, int rank) except -1
 cdef int check_inactive(Watcher self, str action) except -1

@@ -24,7 +24,7 @@ from cython.cimports.everloop.sys.threads import Section
 from everloop.errors import Error
 
 # Most watchers are made with it, and ints as small as this are always the same object.
-USUAL_PRIORITY = cython.declare(object, 0)
+USUAL_PRIORITY = 0
 USUAL_RANK = cython.declare(cython.int, -EV_MINPRI)
 
 

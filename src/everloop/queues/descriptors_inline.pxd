@@ -5,6 +5,7 @@ from everloop.queues.descriptors cimport CHANGED, DOUBTED, Descriptor, Descripto
 from everloop.queues.entry cimport STRAY
 from everloop.queues.pending cimport PendingQueue
 from everloop.queues.pending_inline cimport push
+from everloop.sys.compiler cimport unlikely
 from everloop.watchers.io cimport Io
 
 cdef inline int feed(Descriptor* slot, int revents, PendingQueue pending) except -1:
@@ -30,24 +31,29 @@ cdef inline int report(Descriptor* slot, int revents, PendingQueue pending) exce
 
 cdef inline int link(DescriptorTable table, Io io) except -1:
     """Add an Io to its descriptor's chain and note the change."""
-    if io.fd >= table.capacity:
+    if unlikely(io.fd >= table.capacity):
         table.make_room(io)
         if io.flags & STRAY:
             return 0
     cdef Descriptor* slot = &table.slots[io.fd]
-    if slot.flags != (CHANGED | DOUBTED):
+    if unlikely(slot.flags != (CHANGED | DOUBTED)):
         table.mark_changed(io.fd, DOUBTED)
+    chain(table, io)
+    return 0
+
+cdef inline void chain(DescriptorTable table, Io io) noexcept:
+    """The same where the change is noted."""
+    cdef Descriptor* slot = &table.slots[io.fd]
     io.next_on_fd = slot.head
     slot.head = <PyObject*>io
     table.linked += 1
-    return 0
 
 cdef inline int unlink(DescriptorTable table, Io io) except -1:
     """Take an Io out of its descriptor's chain and note the change."""
-    if io.flags & STRAY:
+    if unlikely(io.flags & STRAY):
         return table.forget_stray(io)
     cdef Descriptor* slot = &table.slots[io.fd]
-    if not slot.flags & CHANGED:
+    if unlikely(not slot.flags & CHANGED):
         table.mark_changed(io.fd, 0)
     cdef PyObject** place = &slot.head
     while place[0] != <PyObject*>io:

@@ -4,21 +4,31 @@ import cython
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EV_MAXPRI, EV_READ, EV_WRITE
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.inline import enter_loop_of, unable
-from cython.cimports.everloop.queues.descriptors_inline import link, unlink
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, UNWATCHED
-from cython.cimports.everloop.sys.python import PyObject_AsFileDescriptor
+from cython.cimports.everloop.sys.compiler import unlikely
+from cython.cimports.everloop.sys.python import (
+    PyObject_AsFileDescriptor,
+    allocate,
+    live_as,
+    track,
+)
 from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
-    adopt_new,
     check_inactive,
     check_new,
     make_able,
     wanted_callback,
 )
+from cython.cimports.everloop.watchers.inline import (
+    start_io,
+    start_io_quickly,
+    stop_io,
+    stop_io_quickly,
+)
+from cython.cimports.everloop.watchers.making import fill, rank_given
 
 
 @cython.cclass
@@ -65,26 +75,16 @@ class Io(Watcher):
         """Watch from the next pass on; does nothing if active. Thread-safe."""
         section: Section
         enter_loop_of(cython.address(section), self)
-        if self.flags & ACTIVE:
-            return
-        loop: CallingLoop = self.loop
-        if unable(loop):
-            make_able(self)
-        link(loop.descriptors, self)
-        activate(loop, self)
+        if unlikely(not start_io_quickly(self)):
+            start_thoroughly(self)
 
     @cython.always_allow_keywords(False)
     def stop(self):
         """Watch no longer and take back a pending event. Thread-safe."""
         section: Section
         enter_loop_of(cython.address(section), self)
-        if self.flags & ACTIVE:
-            unlink(self.loop.descriptors, self)
-            deactivate(self.loop, self)
-        elif self.slot:
-            self.loop.take_back(self)
-        elif self.flags & UNWATCHED:
-            self.flags &= ~UNWATCHED
+        if unlikely(not stop_io_quickly(self)):
+            stop_thoroughly(self)
 
     def set(self, fd, events) -> None:
         """Watch another descriptor, or for other events; as in the constructor.
@@ -115,10 +115,15 @@ def new_io(
 ) -> Io:
     number: cython.int = descriptor_of(fd)
     wanted: cython.uchar = events_of(events)
-    self: Io = Io.__new__(Io)
-    adopt_new(self, loop, callback, data, priority)
+    if callback is None:
+        callback = loop.stand_in()
+    rank: cython.int = rank_given(loop, callback, priority)
+    self: Io = cython.cast(Io, allocate(Io))
+    fill(self, loop, callback, data, rank)
     self.fd = number
     self.extra = wanted
+    self.next_on_fd = cython.NULL
+    track(self)
     return self
 
 
@@ -128,6 +133,29 @@ def new_internal_io(loop: CallingLoop, fd: cython.int, events: cython.int, callb
     self: Io = new_io(loop, fd, events, callback, None, EV_MAXPRI)
     self.flags |= INTERNAL
     return self
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def start_thoroughly(self: Io) -> cython.int:
+    if self.flags & ACTIVE:
+        return 0
+    loop: CallingLoop = self.loop
+    if unable(loop):
+        make_able(self)
+    return start_io(self)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def stop_thoroughly(self: Io) -> cython.int:
+    if self.flags & ACTIVE:
+        stop_io(self)
+    elif self.slot:
+        self.loop.take_back(self)
+    elif self.flags & UNWATCHED:
+        self.flags &= ~UNWATCHED
+    return 0
 
 
 @cython.cfunc
@@ -143,3 +171,6 @@ def events_of(events: object) -> cython.uchar:
     if bits & ~(EV_READ | EV_WRITE):
         raise ValueError(f"events must be EV_READ, EV_WRITE or both, not {events!r}")
     return cython.cast(cython.uchar, bits)
+
+
+live_as(Io, Watcher)

@@ -5,24 +5,30 @@ from cython.cimports.cpython.mem import PyMem_RawFree, PyMem_RawMalloc
 from cython.cimports.everloop.clock import from_seconds, nanoseconds
 from cython.cimports.everloop.constants import EV_TIMER
 from cython.cimports.everloop.engine.calling import CallingLoop
-from cython.cimports.everloop.engine.holding_inline import activate, deactivate
+from cython.cimports.everloop.engine.holding_inline import activate
 from cython.cimports.everloop.engine.inline import enter_loop_of, freshen, unable
 from cython.cimports.everloop.queues.entry import ACTIVE
 from cython.cimports.everloop.queues.heap import Heap, HeapNode
 from cython.cimports.everloop.queues.histogram import note
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.radix_sort import sort_by_time
-from cython.cimports.everloop.sys.compiler import __builtin_prefetch
+from cython.cimports.everloop.sys.compiler import __builtin_prefetch, unlikely
+from cython.cimports.everloop.sys.python import allocate, live_as, track
 from cython.cimports.everloop.sys.threads import Section
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
-    adopt_new,
     check_inactive,
     check_new,
     make_able,
     wanted_callback,
 )
+from cython.cimports.everloop.watchers.inline import (
+    move_timer_quickly,
+    start_timer_quickly,
+    stop_timer,
+)
+from cython.cimports.everloop.watchers.making import fill, rank_given
 from cython.cimports.libc.math import isnan
 
 
@@ -68,14 +74,8 @@ class Timer(Watcher):
         """Run the time that is left; does nothing if active. Thread-safe."""
         section: Section
         enter_loop_of(cython.address(section), self)
-        if self.flags & ACTIVE:
-            return
-        loop: CallingLoop = self.loop
-        if unable(loop):
-            make_able(self)
-        freshen(loop)
-        loop.timers.add(self, loop.mono + from_seconds(self.rest))
-        activate(loop, self)
+        if unlikely(not start_timer_quickly(self)):
+            start_thoroughly(self)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -84,8 +84,7 @@ class Timer(Watcher):
         enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
             self.rest = seconds_left(self)
-            self.loop.timers.remove(self)
-            deactivate(self.loop, self)
+            stop_timer(self)
         elif self.slot:
             self.loop.take_back(self)
 
@@ -106,23 +105,8 @@ class Timer(Watcher):
         """
         section: Section
         enter_loop_of(cython.address(section), self)
-        loop: CallingLoop = self.loop
-        active: cython.bint = self.flags & ACTIVE
-        if not active and unable(loop):
-            make_able(self)
-        freshen(loop)
-        if self.slot:
-            loop.take_back(self)
-        if self._repeat == 0.0:
-            self.stop()
-        elif active:
-            loop.timers.move(self, loop.mono + from_seconds(self._repeat))
-            if loop.waiting:
-                loop.waker.wake()
-        else:
-            self.rest = self._repeat
-            loop.timers.add(self, loop.mono + from_seconds(self._repeat))
-            activate(loop, self)
+        if unlikely(not move_timer_quickly(self)):
+            reset_thoroughly(self)
 
     @property
     def repeat(self) -> float:
@@ -150,12 +134,53 @@ class Timer(Watcher):
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
+def start_thoroughly(self: Timer) -> cython.int:
+    if self.flags & ACTIVE:
+        return 0
+    loop: CallingLoop = self.loop
+    if unable(loop):
+        make_able(self)
+    freshen(loop)
+    loop.timers.add(self, loop.mono + from_seconds(self.rest))
+    return activate(loop, self)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def reset_thoroughly(self: Timer) -> cython.int:
+    loop: CallingLoop = self.loop
+    active: cython.bint = self.flags & ACTIVE
+    if not active and unable(loop):
+        make_able(self)
+    freshen(loop)
+    if self.slot:
+        loop.take_back(self)
+    if self._repeat == 0.0:
+        self.stop()
+    elif active:
+        loop.timers.move(self, loop.mono + from_seconds(self._repeat))
+        if loop.waiting:
+            loop.waker.wake()
+    else:
+        self.rest = self._repeat
+        loop.timers.add(self, loop.mono + from_seconds(self._repeat))
+        activate(loop, self)
+    return 0
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1, check=False)
 def check_times(after: cython.double, repeat: cython.double) -> cython.int:
+    return 0 if repeat >= 0.0 and not isnan(after) else refuse_times(after, repeat)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def refuse_times(after: cython.double, repeat: cython.double) -> cython.int:
     if isnan(after):
         raise ValueError("after must be a number of seconds, not NaN")
-    if not repeat >= 0.0:
-        raise ValueError(f"repeat must be 0 or a positive number of seconds, not {repeat!r}")
-    return 0
+    raise ValueError(f"repeat must be 0 or a positive number of seconds, not {repeat!r}")
 
 
 @cython.cfunc
@@ -168,10 +193,14 @@ def new_timer(
     priority: object,
 ) -> Timer:
     check_times(after, repeat)
-    self: Timer = Timer.__new__(Timer)
-    adopt_new(self, loop, callback, data, priority)
+    if callback is None:
+        callback = loop.stand_in()
+    rank: cython.int = rank_given(loop, callback, priority)
+    self: Timer = cython.cast(Timer, allocate(Timer))
+    fill(self, loop, callback, data, rank)
     self.rest = after
     self._repeat = repeat
+    track(self)
     return self
 
 
@@ -180,9 +209,10 @@ def new_timer(
 def seconds_left(self: Timer) -> cython.double:
     if not self.flags & ACTIVE:
         return self.rest
-    loop: CallingLoop = self.loop
-    freshen(loop)
-    return cython.cast(cython.double, loop.timers.nodes[self.position].at - loop.mono) / 1e9
+    if self.loop.stale:
+        self.loop.read_clocks()
+    left: nanoseconds = self.loop.timers.nodes[self.position].at - self.loop.mono
+    return cython.cast(cython.double, left) / 1e9
 
 
 @cython.cfunc
@@ -313,3 +343,6 @@ def expire(loop: CallingLoop, timer: Timer, at: nanoseconds) -> cython.void:
     timer.rest = cython.cast(cython.double, at - loop.mono) / 1e9
     timer.flags &= ~ACTIVE
     loop.references -= 1
+
+
+live_as(Timer, Watcher)

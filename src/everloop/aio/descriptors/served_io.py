@@ -4,10 +4,9 @@ import cython
 from cython.cimports.everloop.aio.calls.handle import RANK
 from cython.cimports.everloop.aio.descriptors.watching import Watching
 from cython.cimports.everloop.engine.holding import OPEN
-from cython.cimports.everloop.engine.holding_inline import activate, deactivate
-from cython.cimports.everloop.queues.descriptors_inline import link, unlink
 from cython.cimports.everloop.queues.entry import ACTIVE, HIDDEN
 from cython.cimports.everloop.watcher import adopt
+from cython.cimports.everloop.watchers.inline import start_io, stop_io
 from cython.cimports.everloop.watchers.io import Io
 
 
@@ -29,8 +28,7 @@ class ServedIo(Io):
             if self.loop.state != OPEN:
                 raise RuntimeError("Event loop is closed")
             self.loop.roster.reserve()
-            link(self.loop.descriptors, self)
-            activate(self.loop, self)
+            start_io(self)
         return 0
 
     @cython.cfunc
@@ -38,8 +36,7 @@ class ServedIo(Io):
     def end(self) -> cython.int:
         """Watch no longer; nothing if it does not."""
         if self.flags & ACTIVE:
-            unlink(self.loop.descriptors, self)
-            deactivate(self.loop, self)
+            stop_io(self)
         elif self.slot:
             self.loop.take_back(self)
         return 0
