@@ -16,6 +16,9 @@ class Everloop(FullWatcherPeer):
     module = everloop
     module_name = "everloop"
 
+    def watch_over(self) -> None:
+        everloop.watchdog(self.loop, 10.0)
+
     def close(self) -> None:
         self.loop.close()
 

@@ -44,6 +44,10 @@ class Peer:
     def expect_threads(self) -> None:
         """Other threads are going to run while the loop waits."""
 
+    def watch_over(self) -> None:
+        """Have a thread look for callbacks that take too long."""
+        raise Unavailable("no watchdog")
+
     def close(self) -> None:
         """Give back what the loop holds."""
 

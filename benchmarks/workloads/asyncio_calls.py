@@ -158,6 +158,12 @@ async def _gather(_loop: AbstractEventLoop, count: int) -> None:
     await gather(*[_nothing() for _ in repeat(None, more)])
 
 
+async def _in_executor(loop: AbstractEventLoop, count: int) -> None:
+    run_in_executor = loop.run_in_executor
+    for _ in repeat(None, count):
+        await run_in_executor(None, _ignore)
+
+
 async def _futures(loop: AbstractEventLoop, count: int) -> None:
     create_future, call_soon = loop.create_future, loop.call_soon
     for _ in repeat(None, count):
@@ -228,6 +234,13 @@ GROUP = Group(
             partial(_coroutine, _create_and_await_tasks),
         ),
         _workload("gather", "gather of 100", "ns/task", None, partial(_coroutine, _gather)),
+        _workload(
+            "executor",
+            "run_in_executor",
+            "ns/call",
+            Target(1.0),
+            partial(_coroutine, _in_executor),
+        ),
         _workload(
             "future", "future set and awaited", "ns/future", _GOOD, partial(_coroutine, _futures)
         ),

@@ -13,9 +13,17 @@ from benchmarks.timing import cpu_ns, per_operation
 from benchmarks.workload import Group, Row, Scale, Target, single
 
 
-def _dispatch(ready: int, with_idle: bool, peer_class: type[Peer], scale: Scale) -> float:
-    """CPU time per event with `ready` pipes ready in each pass, perhaps among many idle ones."""
+def _dispatch(
+    ready: int, with_idle: bool, peer_class: type[Peer], scale: Scale, watched: bool = False
+) -> float:
+    """CPU time per event with `ready` pipes ready in each pass, perhaps among many idle ones.
+
+    Counting for statistics is on in every row. `watched`: a watchdog's thread looks at what is
+    being called, too, which the loop then has to note.
+    """
     peer = peer_class()
+    if watched:
+        peer.watch_over()
     tick, set_passes = counting_down(peer)
     ignore = ignoring(peer)
 
@@ -53,6 +61,10 @@ GROUP = Group(
         single(
             Row("dispatch-idle", "100 ready among {idle:,} idle", "ns/event", _MANY_TARGETS),
             partial(_dispatch, 100, True),
+        ),
+        single(
+            Row("dispatch-watched", "100 ready, with a watchdog", "ns/event"),
+            partial(_dispatch, 100, False, watched=True),
         ),
     ),
 )
