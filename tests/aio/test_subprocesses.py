@@ -132,6 +132,49 @@ def test_children_of_others_are_left_alone(loop, run):
     run(main())
 
 
+@pytest.mark.parametrize("command", ["exit 3", "sleep 0.1; exit 3"])
+def test_ignored_children(loop, run, command):
+    """The kernel keeps no status of a child if SIGCHLD is ignored, of none that has ended."""
+
+    async def main():
+        process = await asyncio.create_subprocess_shell(command, stdout=subprocess.PIPE)
+        assert await process.communicate() == (b"", None)
+        return process.returncode
+
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.warns(RuntimeWarning, match="taken by somebody else"):
+            assert run(main()) == 255
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_child_that_has_been_taken_before_it_is_watched(loop, run, monkeypatch):
+    """As by a thread that waits for any child."""
+    popen = subprocess.Popen
+
+    def reap(*args, **options):
+        process = popen(*args, **options)
+        os.waitpid(process.pid, 0)
+        return process
+
+    async def main():
+        monkeypatch.setattr(subprocess, "Popen", reap)
+        process = await asyncio.create_subprocess_exec("true")
+        return await process.wait()
+
+    with pytest.warns(RuntimeWarning, match="taken by somebody else"):
+        assert run(main()) == 255
+
+
+def test_closed_loop(run):
+    """Nothing is started."""
+    loop = everloop.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        run(loop.subprocess_exec(asyncio.SubprocessProtocol, "true"))
+
+
 def test_transport(loop, run):
     class Protocol(asyncio.SubprocessProtocol):
         def __init__(self):

@@ -22,6 +22,9 @@ PIPES_OUTLIVE = sys.version_info >= (3, 14)
 # What the kernel says when it has no descriptors, or no memory, left.
 NONE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
+# Of a child of which somebody else, or the kernel, has taken the status.
+UNKNOWN_STATUS = 255
+
 # How pipes are called, in the order of their numbers.
 PIPES = ("stdin", "stdout", "stderr")
 
@@ -32,21 +35,19 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
     def __init__(self, loop, protocol, args, options):
         """Starts the process, with the options of subprocess.Popen. Raises what that does."""
         super().__init__()
+        self._closed = True
+        protocol.connection_made  # noqa: B018 what is no protocol starts nothing
         self._loop = loop
         self._protocol = protocol
         self._context = contextvars.copy_context()
-        self._closed = False
         self._status = None
         self._waits = []
         # Calls before connection_made(); None after it.
         self._early = []
         self._process = None
         self._ends = {fd: None for fd, name in enumerate(PIPES) if options[name] == subprocess.PIPE}
-        try:
-            self._process = subprocess.Popen(args, **options)
-        except BaseException:
-            self._closed = True
-            raise
+        self._process = subprocess.Popen(args, **options)
+        self._closed = False
         self._number = self._process.pid
 
     def __del__(self):
@@ -180,10 +181,12 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
         if self._process.returncode is None:
             # So that Popen does not wait for it.
             self._process.returncode = returncode
-        self._tell("process_exited")
-        self._finish_if_over()
-        if PIPES_OUTLIVE or self._early is not None:
-            self._end_waits()
+        try:
+            self._tell("process_exited")
+        finally:
+            self._finish_if_over()
+            if PIPES_OUTLIVE or self._early is not None:
+                self._end_waits()
 
     def pipe_lost(self, fd, error):
         self._tell("pipe_connection_lost", fd, error)
@@ -263,6 +266,7 @@ class Subprocesses:
         self, protocol, args, shell, stdin, stdout, stderr, bufsize, extra=None, **options
     ):
         """asyncio's subprocess_exec() and subprocess_shell() check and say the rest."""
+        self._check_closed()
         pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         options = {**pipes, **options, "shell": shell, "bufsize": bufsize}
         transport = SubprocessTransport(self, protocol, args, options)
@@ -284,6 +288,16 @@ class Subprocesses:
     def _watch_child(self, transport):
         try:
             Child(transport.get_pid(), False, self, self._child_ended, transport).start()
+        except (ChildProcessError, ProcessLookupError):
+            # The kernel tells nobody its status if SIGCHLD is ignored, and tells it once.
+            pid = transport.get_pid()
+            warnings.warn(
+                f"the status of child {pid} was taken by somebody else: "
+                f"reported as {UNKNOWN_STATUS}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self.call_soon(transport.exited, UNKNOWN_STATUS)
         except OSError as error:
             if error.errno not in NONE_LEFT:
                 raise
