@@ -164,3 +164,22 @@ def test_peer_that_takes_nothing(run, certificate):
         assert isinstance(protocol.error, TimeoutError)
 
     run(main())
+
+
+def never_listen(peer, sock):
+    while True:
+        sock.sendall(bytes(100_000))
+
+
+def test_peer_that_never_listens(run, certificate):
+    """It goes on sending as if nothing had been said: that is not waited for."""
+
+    async def main():
+        options = {"ssl_shutdown_timeout": PATIENCE}
+        async with served(certificate, never_listen, **options) as (protocol, peer):
+            await protocol.gets("data")
+            protocol.transport.close()
+            await protocol.gets("lost")
+        assert isinstance(peer.seen, OSError)
+
+    run(main())

@@ -22,6 +22,9 @@ FLUSHING = SSLProtocolState.FLUSHING
 SHUTDOWN = SSLProtocolState.SHUTDOWN
 WRAPPED = SSLProtocolState.WRAPPED
 
+# Bytes that a peer may send after it was told of the end: more than the kernel's buffers hold.
+MOST_DROPPED = 16 * 1024 * 1024
+
 
 @cython.cclass
 class SSLCore:
@@ -287,6 +290,7 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
         SSLProtocol.__init__(self, *args, call_connection_made=call_connection_made, **kwargs)
         self._ssl_buffer_view = None
         self.is_upgrade = not call_connection_made
+        self.dropped = 0  # bytes of what came after the shutdown
 
     def take_early(self, data):
         """What has come from the network before connection_made()."""
@@ -331,15 +335,19 @@ class FastSSLProtocol(SSLCore, SSLProtocol):
     def _do_shutdown(self):
         """Say that nothing more comes, and wait for the peer to say so, too.
 
-        What it sends before is read, or it could not go on, and dropped.
+        What it sends before is read, or it could not go on, and dropped: so much of it
+        as may have been under way, for some never listen.
         """
         self._drop_received()
-        SSLProtocol._do_shutdown(self)
+        if self.dropped > MOST_DROPPED:
+            self._on_shutdown_complete(None)
+        else:
+            SSLProtocol._do_shutdown(self)
 
     def _drop_received(self):
         with contextlib.suppress(ssl.SSLError):
-            while self._sslobj.read(RECORD):
-                pass
+            while data := self._sslobj.read(RECORD):
+                self.dropped += len(data)
         if self._ssl_reading_paused:
             self._control_ssl_reading()
 
