@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import os
 import socket
 import ssl
@@ -104,6 +105,33 @@ def test_a_server_tells_whether_it_has_tls_as_asyncios_does(loop, run, contexts)
         server = await loop.create_server(Recorder, "127.0.0.1", 0, **contexts[0])
         assert server._ssl_context is contexts[0].get("ssl")
         server.close()
+
+    run(main())
+
+
+def test_a_server_tells_who_waits_and_how_many_are_connected(loop, run):
+    """By the names of asyncio's, which servers of other projects look at."""
+
+    async def main():
+        server = await loop.create_server(Recorder, "127.0.0.1", 0)
+        assert server._serving_forever_fut is None and server._active_count == 0
+        serving = asyncio.ensure_future(server.serve_forever())
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await asyncio.sleep(0.01)
+        assert not server._serving_forever_fut.done() and server._active_count == 1
+        writer.close()
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert server._serving_forever_fut is None
+
+    run(main())
+
+
+def test_no_address_that_the_system_has(loop, run):
+    async def main():
+        with pytest.raises(OSError, match="could not bind") as raised:
+            await loop.create_server(Recorder, "192.0.2.1", 0)
+        assert raised.value.errno == errno.EADDRNOTAVAIL
 
     run(main())
 

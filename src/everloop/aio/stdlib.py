@@ -334,11 +334,13 @@ OFFERED = {
         "_write_to_self",
     },
     "servers": {
+        "_active_count",
         "_attach",
         "_clients",
         "_ssl_context",
         "_detach",
         "_serving",
+        "_serving_forever_fut",
         "_sockets",
         "_start",
         "_waiters",

@@ -53,7 +53,8 @@ class Server(asyncio.Server):
         # Futures of wait_closed(); None once closed and without connections.
         self._waiters = []
         self._serving = False
-        self._forever = None
+        # By asyncio's name, which websockets' servers look for.
+        self._serving_forever_fut = None
 
     def __repr__(self):
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -76,6 +77,10 @@ class Server(asyncio.Server):
         # Programs ask whether a server has TLS by this name, for there is no public one.
         return self._service.tls and self._service.tls["sslcontext"]
 
+    @property
+    def _active_count(self):
+        return len(self._connected)
+
     def close(self):
         """Accept no more. Connections that there are go on."""
         self._loop._check_own_thread()
@@ -86,9 +91,9 @@ class Server(asyncio.Server):
         for sock in sockets:
             self._loop._stop_serving(sock)
         remove_own(self._paths)
-        if self._forever is not None and not self._forever.done():
-            self._forever.cancel()
-            self._forever = None
+        if self._serving_forever_fut is not None and not self._serving_forever_fut.done():
+            self._serving_forever_fut.cancel()
+            self._serving_forever_fut = None
         self._tell_closed()
 
     def close_clients(self):
@@ -111,14 +116,14 @@ class Server(asyncio.Server):
 
         Raises RuntimeError if it is closed or somebody else waits here.
         """
-        if self._forever is not None:
+        if self._serving_forever_fut is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         if self._sockets is None:
             raise RuntimeError(f"server {self!r} is closed")
         self._start()
-        self._forever = self._loop.create_future()
+        self._serving_forever_fut = self._loop.create_future()
         try:
-            await self._forever
+            await self._serving_forever_fut
         except asyncio.CancelledError:
             try:
                 self.close()
@@ -128,7 +133,7 @@ class Server(asyncio.Server):
             finally:
                 raise
         finally:
-            self._forever = None
+            self._serving_forever_fut = None
 
     async def wait_closed(self):
         """Wait until it is closed and the last of its connections has ended.
@@ -297,7 +302,9 @@ class Serving:
                     sockets.pop()
             if not sockets:
                 addresses = [info[4] for info in infos]
-                raise OSError(f"could not bind on any address out of {addresses!r}")
+                error = OSError(f"could not bind on any address out of {addresses!r}")
+                error.errno = errno.EADDRNOTAVAIL
+                raise error
         except BaseException:
             for sock in sockets:
                 sock.close()
