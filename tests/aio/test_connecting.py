@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import os
 import socket
 import ssl
 import sys
@@ -161,20 +162,81 @@ def test_local_address(loop, run, listening):
     run(main())
 
 
+def fail():
+    raise ZeroDivisionError
+
+
 @pytest.mark.parametrize("make_pair", [tcp_pair, unix_pair])
 def test_factory_that_raises(loop, run, make_pair):
-    """The socket does not stay open, with nobody to close it."""
-
-    def fail():
-        raise ZeroDivisionError
+    """A socket that was given is still its owner's, as on asyncio."""
 
     async def main():
         ours, theirs = make_pair()
-        with theirs, pytest.raises(ZeroDivisionError):
-            await loop.create_connection(fail, sock=ours)
-        assert ours.fileno() == -1
+        with ours, theirs:
+            for connect in (loop.create_connection, loop.connect_accepted_socket):
+                with pytest.raises(ZeroDivisionError):
+                    await connect(fail, sock=ours)
+            transport, protocol = await loop.create_connection(Recorder, sock=ours)
+            theirs.sendall(b"data")
+            await protocol.receives(b"data")
+            transport.close()
+            await protocol.gets("lost")
 
     run(main())
+
+
+def test_factory_that_raises_once_connected(loop, run):
+    """The connection does not stay open, with nobody to close it."""
+
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            with pytest.raises(ZeroDivisionError):
+                await loop.create_connection(fail, *listening.getsockname())
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.recv(1) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("nothing", [None, 5, object()])
+def test_factory_of_what_is_no_protocol(loop, run, nothing):
+    """Who asks for the connection is told, as on asyncio."""
+
+    async def main():
+        ours, theirs = unix_pair()
+        read, write = os.pipe()
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with (
+            ours,
+            theirs,
+            datagrams,
+            open(read, "rb", 0) as reader,
+            open(write, "wb", 0) as writer,
+        ):
+            for attempt in (
+                loop.create_connection(lambda: nothing, sock=ours),
+                loop.create_datagram_endpoint(lambda: nothing, sock=datagrams),
+                loop.connect_read_pipe(lambda: nothing, reader),
+                loop.connect_write_pipe(lambda: nothing, writer),
+                loop.subprocess_exec(lambda: nothing, "true"),
+            ):
+                with pytest.raises(AttributeError, match="connection_made"):
+                    await attempt
+
+    run(main())
+
+
+def test_server_whose_factory_makes_no_protocol(loop, run, handled):
+    async def main():
+        server = await loop.create_server(lambda: None, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read() == b""
+        writer.close()
+        server.close()
+
+    run(main())
+    assert "connection_made" in str(handled[0]["exception"])
 
 
 @pytest.mark.parametrize(

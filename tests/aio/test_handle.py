@@ -158,7 +158,7 @@ def test_repr_says_where_it_was_made_in_debug_mode(loop):
     assert f"created at {__file__}:" in repr(handle)
     assert f"created at {__file__}:" in repr(timer)
     handle.cancel()
-    assert "cancelled" in repr(handle) or "ignore" in repr(handle)
+    assert repr(handle).startswith("<Handle cancelled ignore() at ")
 
 
 def test_source_traceback_ends_at_the_caller(loop):

@@ -58,7 +58,10 @@ def test_kinds(loop, run, ends):
     async def main():
         source, reader, target, writer = await both(loop, ends)
         assert isinstance(source, asyncio.ReadTransport) and type(source) is ReadPipe
-        assert isinstance(target, asyncio.WriteTransport) and type(target) is WritePipe
+        # As asyncio's: one that can't be read says so in its own words.
+        assert isinstance(target, asyncio.Transport) and type(target) is WritePipe
+        with pytest.raises(NotImplementedError):
+            target.pause_reading()
         assert source.get_extra_info("pipe") is ends[0]
         assert source.get_protocol() is reader
         assert target.can_write_eof()

@@ -402,6 +402,11 @@ def test_water_marks(run):
                 with pytest.raises(ValueError):
                     transport.set_write_buffer_limits(**marks)
             assert transport.get_write_buffer_limits() == (16384, 65536)
+            for most in float("inf"), 10**30:
+                transport.set_write_buffer_limits(high=most, low=0)
+                assert transport.get_write_buffer_limits()[1] == sys.maxsize
+            transport.set_write_buffer_limits(high=2.5, low=0.5)
+            assert transport.get_write_buffer_limits() == (0, 2)
 
     run(main())
 

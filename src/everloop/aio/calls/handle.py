@@ -116,9 +116,9 @@ class Handle:
     def forget(self) -> cython.int:
         if self.is_cancelled:
             return 0
+        self.is_cancelled = True
         if self.loop.debug_mode:
             self.text = repr(self)
-        self.is_cancelled = True
         self.callback = None
         self.args = None
         return 0

@@ -116,7 +116,12 @@ class ReceiveInto(Operation):
     @cython.cfunc
     def attempt(self) -> object:
         view: Py_buffer
-        PyObject_GetBuffer(self.room, cython.address(view), PyBUF_WRITABLE)
+        try:
+            PyObject_GetBuffer(self.room, cython.address(view), PyBUF_WRITABLE)
+        except BufferError:
+            # As the socket module says it.
+            kind = type(self.room).__name__
+            raise TypeError(f"a read-write bytes-like object is required, not {kind}") from None
         count: cython.Py_ssize_t = recv(self.fd, view.buf, view.len, MSG_DONTWAIT)
         failure: cython.int = errno
         PyBuffer_Release(cython.address(view))

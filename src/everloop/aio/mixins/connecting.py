@@ -71,6 +71,7 @@ class Connecting:
             protocol_factory,
             ssl,
             context,
+            given=host is None and port is None,
             server_hostname=server_hostname,
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
@@ -108,6 +109,7 @@ class Connecting:
             protocol_factory,
             ssl,
             context,
+            given=path is None,
             server_hostname=server_hostname,
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
@@ -135,6 +137,7 @@ class Connecting:
             protocol_factory,
             ssl,
             context,
+            given=True,
             server_side=True,
             server_hostname="",
             ssl_handshake_timeout=ssl_handshake_timeout,
@@ -198,8 +201,9 @@ class Connecting:
         return layer._app_transport
 
     async def _make_connection(
-        self, sock, protocol_factory, ssl, context, *, server_side=False, **options
+        self, sock, protocol_factory, ssl, context, *, given, server_side=False, **options
     ):
+        # A socket that was given is its owner's until there is a transport.
         try:
             sock.setblocking(False)
             if context is None:
@@ -220,7 +224,8 @@ class Connecting:
             else:
                 transport = self._make_socket_transport(sock, protocol, waiter, context=context)
         except BaseException:
-            sock.close()
+            if not given:
+                sock.close()
             raise
         try:
             await waiter

@@ -23,6 +23,7 @@ class Pipe(PlainTransport, asyncio.BaseTransport):
     def __init__(self, loop, pipe, protocol, context):
         super().__init__({"pipe": pipe})
         self._file = None
+        protocol.connection_made  # noqa: B018 what is no protocol at all is refused
         self._kind = os.fstat(pipe.fileno()).st_mode
         if not any(of(self._kind) for of in (stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR)):
             raise ValueError("Pipe transport is for pipes, sockets and character devices only.")
@@ -164,8 +165,8 @@ class ReadPipe(Pipe, asyncio.ReadTransport):
         self._soon(self._lose, None)
 
 
-class WritePipe(Pipe, asyncio.WriteTransport):
-    """The end of a pipe that is written to."""
+class WritePipe(Pipe, asyncio.Transport):
+    """The end of a pipe that is written to; to isinstance() it can be read, as asyncio's."""
 
     def __init__(self, loop, pipe, protocol, waiter=None, context=None):
         super().__init__(loop, pipe, protocol, context)

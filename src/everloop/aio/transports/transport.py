@@ -13,6 +13,7 @@ to resume it, unless the connection is lost.
 """
 
 import asyncio
+import sys
 import warnings
 
 import cython
@@ -149,7 +150,8 @@ class SocketTransport(SocketOwner):
         section: Section
         enter_loop_by(cython.address(section), self)
         own_thread(self)
-        self.low_water, self.high_water = water_marks(high, low)
+        low, high = water_marks(high, low)
+        self.low_water, self.high_water = whole_bytes(low), whole_bytes(high)
         self.hold_back()
 
     # Ending
@@ -419,6 +421,7 @@ def set_up(
     context: object,
 ) -> cython.int:
     """What all kinds have in common, for a socket that is open."""
+    protocol.connection_made  # noqa: B018 what is no protocol at all is refused here, to the caller
     self.loop = loop
     self.set_protocol(protocol)
     self.context = context
@@ -454,6 +457,13 @@ def water_marks(high, low):
     if not high >= low >= 0:
         raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
     return low, high
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=True)
+def whole_bytes(mark: object) -> cython.Py_ssize_t:
+    """A water mark as a size, which is whole: no buffer comes to more than the largest size."""
+    return int(min(mark, sys.maxsize))
 
 
 @cython.cfunc
