@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 
 import pytest
 
 from .helpers import Recorder, unix_pair
+
+
+# Of netlink(7): a question for the list of the interfaces.
+RTM_GETLINK, NLM_F_REQUEST, NLM_F_DUMP = 18, 1, 0x300
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -299,6 +304,23 @@ def test_unix_datagrams(run, tmp_path):
             one.sendto(b"hello", paths[1])
             await there.until(lambda: there.seen)
             assert there.seen == [(b"hello", paths[0])]
+
+    run(main())
+
+
+def test_addresses_of_other_families(loop, run):
+    """They are what the socket module gives: here (0, 0) is the kernel."""
+    request = struct.pack("=IHHIIB7x", 24, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0, 0)
+
+    async def main():
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM)
+        transport, protocol = await loop.create_datagram_endpoint(Datagrams, sock=sock)
+        transport.sendto(request, (0, 0))
+        await protocol.until(lambda: protocol.seen)
+        transport.close()
+        await protocol.until(lambda: "lost" in protocol.calls)
+        assert {address for _, address in protocol.seen} == {(0, 0)}
+        assert not protocol.errors
 
     run(main())
 

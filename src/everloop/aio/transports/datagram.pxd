@@ -18,6 +18,7 @@ cdef class DatagramTransport(SocketTransport):
 
     cdef int receive_batch(self) except -1
     cdef int receive_one(self) except -1
+    cdef int receive_foreign(self) except -1
     cdef int hold_rest(self, DatagramBatch batch, int start, int count) except -1
     cdef int take(self, const char* data, Py_ssize_t size, sockaddr_storage* name, unsigned int length) except -1
     cdef int hold(self, const char* data, Py_ssize_t size, sockaddr_storage* name, unsigned int length) except -1

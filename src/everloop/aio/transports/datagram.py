@@ -37,6 +37,7 @@ from cython.cimports.everloop.sys.python import (
 from cython.cimports.everloop.sys.socket import (
     AF_INET,
     AF_INET6,
+    AF_UNIX,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
     iovec,
@@ -106,7 +107,7 @@ class DatagramTransport(SocketTransport):
             return 0
         if self.family == AF_INET or self.family == AF_INET6:
             return self.receive_batch()
-        return self.receive_one()
+        return self.receive_one() if self.family == AF_UNIX else self.receive_foreign()
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -174,6 +175,17 @@ class DatagramTransport(SocketTransport):
             return self.datagram_error(errno)
         self.loop.received += count
         return self.take(self.loop.scratch, count, cython.address(name), length)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def receive_foreign(self) -> cython.int:
+        """Receive one from an address that only the socket module understands."""
+        try:
+            data, address = self.socket_object().recvfrom(SCRATCH)
+        except OSError as error:
+            return self.datagram_error(error.errno)
+        self.loop.received += len(data)
+        return self.deliver(data, address)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -259,7 +271,7 @@ class DatagramTransport(SocketTransport):
             return known
         address: object = address_object(name, length)
         if address is NotImplemented:
-            address = resolved_name(self.family, raw)
+            address = resolved_name(raw)
         if len(self.names) >= NAMES:
             self.names.clear()
             self.raws.clear()
@@ -449,12 +461,10 @@ alias_method(DatagramTransport, "__class__", property(lambda self: DatagramFace)
 
 
 @cython.cfunc
-def resolved_name(family: cython.int, raw: bytes) -> object:
+def resolved_name(raw: bytes) -> object:
     """A link-local IPv6 address: getnameinfo(3) knows the name of its interface."""
-    if family != AF_INET6:
-        return raw
     scope: cython.int = int.from_bytes(raw[24:28], "little")
-    host: str = socket.inet_ntop(family, raw[8:24])
+    host: str = socket.inet_ntop(AF_INET6, raw[8:24])
     port: cython.int = int.from_bytes(raw[2:4], "big")
     flow: cython.int = int.from_bytes(raw[4:8], "big")
     try:
