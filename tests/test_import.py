@@ -14,6 +14,7 @@ import everloop
 
 PACKAGE = pathlib.Path(everloop.__file__).parent
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+FREE_THREADED = "t" in getattr(sys, "abiflags", "")
 THIS = f"CPython {sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -21,7 +22,12 @@ THIS = f"CPython {sys.version_info.major}.{sys.version_info.minor}"
 def package(tmp_path):
     """A copy of the package: its folder."""
     unneeded = shutil.ignore_patterns("*.pxd", "*.pyi", "*.c", "__pycache__")
-    return pathlib.Path(shutil.copytree(PACKAGE, tmp_path / "everloop", ignore=unneeded))
+    folder = pathlib.Path(shutil.copytree(PACKAGE, tmp_path / "everloop", ignore=unneeded))
+    for path in folder.rglob("_compiled*.so"):
+        # Sources may have been compiled in place for other Pythons, too.
+        if path.name != f"_compiled{SUFFIX}":
+            path.unlink()
+    return folder
 
 
 def complaint(package, program="import everloop"):
@@ -139,3 +145,54 @@ def test_sub_interpreters(kind):
     assert "one interpreter of a process only" in said
     assert "sub-interpreter" in said
     assert "pip install" not in said
+
+
+FIRST = """
+try:
+    import _interpreters as interpreters
+    new = lambda: interpreters.create("legacy")
+    run = interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    new = lambda: interpreters.create(isolated=False)
+    run = interpreters.run_string
+program = '''
+import sys
+sys.path[:] = PATH
+try:
+    import everloop
+except ImportError as error:
+    print(error)
+else:
+    everloop.Loop().close()
+    everloop.EventLoop().close()
+    print("works")
+'''
+first = new()
+assert run(first, program) is None
+exec(program)
+interpreters.destroy(first)
+exec(program)
+assert run(new(), program) is None
+"""
+
+
+def test_a_sub_interpreter_that_is_first():
+    """Has everloop to itself, if it can at all: nobody gets its objects, even after its end."""
+    code = FIRST.replace("PATH", repr([str(PACKAGE.parent), *sys.path]))
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=patient(60),
+    )
+    assert run.returncode == 0, run.stderr
+    said = run.stdout.splitlines()
+    assert len(said) == 4
+    for number, line in enumerate(said):
+        if FREE_THREADED:
+            # No interpreter but the main one may, and that one always.
+            assert (line == "works") == (number in {1, 2})
+        else:
+            assert (line == "works") == (number == 0)
+        assert line == "works" or "one interpreter of a process only" in line
