@@ -82,6 +82,7 @@ soak: $(STAMPS)/package $(STAMPS)/test ## the long forms of the reliability test
 	$(BIN)/python -m tests.reliability.clock_run
 	$(BIN)/python -m tests.reliability.signals_run
 	$(BIN)/python -m tests.reliability.threads_run
+	$(BIN)/python -m tests.reliability.loops_run
 	$(BIN)/python -m tests.reliability.memory_run
 	$(BIN)/python -m tests.reliability.leaks_run
 	$(BIN)/python -m tests.reliability.fuzz_run

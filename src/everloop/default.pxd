@@ -1,1 +1,3 @@
-cdef object default_gate  # whoever makes the default loop is in its section
+from everloop.engine.gate cimport Gate
+
+cdef Gate default_gate  # whoever makes the default loop is in its section

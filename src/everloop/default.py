@@ -3,11 +3,12 @@
 import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.engine.failures import warn
+from cython.cimports.everloop.engine.gate import Gate
 from cython.cimports.everloop.engine.holding import OPEN
 from cython.cimports.everloop.loop import Loop
 from cython.cimports.everloop.sys.threads import Section, enter_section
 
-default_gate = object()
+default_gate = Gate()
 the_default_loop: Loop | None = None
 
 

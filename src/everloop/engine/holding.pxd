@@ -1,4 +1,5 @@
 from everloop.clock cimport nanoseconds
+from everloop.engine.gate cimport Gate
 from everloop.engine.waker cimport Waker
 from everloop.queues.array cimport WatcherArray
 from everloop.queues.descriptors cimport DescriptorTable
@@ -18,7 +19,7 @@ cdef enum:
 
 cdef class HoldingLoop:
     cdef object __weakref__
-    cdef object gate             # whoever changes the loop or its watchers is in its section
+    cdef Gate gate               # whoever changes the loop or its watchers is in its section
 
     # Who owns the watchers, and where they are kept while active or pending.
     cdef Roster roster

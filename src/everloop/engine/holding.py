@@ -14,6 +14,7 @@ This is the loop as a starting or stopping watcher knows it. Invariants:
 """
 
 import cython
+from cython.cimports.everloop.engine.gate import Gate
 from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.waker import Waker
 from cython.cimports.everloop.queues.array import WatcherArray
@@ -34,7 +35,7 @@ class HoldingLoop:
     """The base of Loop; not to be made itself, as the classes between the two."""
 
     def __cinit__(self):
-        self.gate = object()
+        self.gate = Gate()
         self.roster = Roster()
         self.queue = PendingQueue()
         self.descriptors = DescriptorTable()

@@ -25,6 +25,7 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
+from cython.cimports.everloop.engine.gate import Gate
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.compiler import __sync_fetch_and_add, __sync_synchronize
@@ -52,7 +53,7 @@ from cython.cimports.libc.errno import errno
 
 from everloop.errors import Error
 
-claims = object()
+claims = Gate()
 
 
 @cython.cfunc

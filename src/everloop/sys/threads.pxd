@@ -28,6 +28,13 @@ cdef extern from *:
         return 0;
     }
 
+    /* In a forked child: open for all, unless this thread is inside. */
+    static inline void everloop_open(PyObject *object)
+    {
+        if (PyThreadState_GetUnchecked() == NULL || !everloop_inside(object))
+            __atomic_store_n(&object->ob_mutex._bits, 0, __ATOMIC_RELAXED);
+    }
+
     static inline void everloop_enter(void *section, PyObject *object)
     {
         everloop_section *held = section;
@@ -91,6 +98,7 @@ cdef extern from *:
     typedef PyMutex everloop_lock;
     #define everloop_lock_acquire(lock) PyMutex_Lock(lock)
     #define everloop_lock_release(lock) PyMutex_Unlock(lock)
+    #define everloop_lock_make_anew(lock) ((void)(*(lock) = (PyMutex){0}))
     typedef _Atomic int everloop_flag;
     #define everloop_load(place) __atomic_load_n(place, __ATOMIC_RELAXED)
     #define everloop_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
@@ -104,6 +112,7 @@ cdef extern from *:
     #define everloop_enter(held, object) ((void)(held))
     #define everloop_enter_nothing(held) ((void)(held))
     #define everloop_inside(object) 1
+    #define everloop_open(object) ((void)(object))
     #define everloop_wanted(object) 0
     #define everloop_let_in() ((void)0)
     #define everloop_owned_alone(object) (Py_REFCNT(object) == 1)
@@ -114,6 +123,7 @@ cdef extern from *:
     typedef struct {} everloop_lock;
     #define everloop_lock_acquire(lock) ((void)(lock))
     #define everloop_lock_release(lock) ((void)(lock))
+    #define everloop_lock_make_anew(lock) ((void)(lock))
     typedef volatile int everloop_flag;
     #define everloop_load(place) (*(place))
     #define everloop_store(place, value) ((void)(*(place) = (value)))
@@ -138,6 +148,7 @@ cdef extern from *:
     void enter_nothing "everloop_enter_nothing"(void* section) noexcept
     bint inside_section "everloop_inside"(PyObject* object) noexcept
     bint section_wanted "everloop_wanted"(PyObject* object) noexcept
+    void open_section "everloop_open"(PyObject* object) noexcept nogil
     void let_others_in "everloop_let_in"() noexcept
 
     # Whether the one reference that the caller has is the only one there is, and this thread
@@ -153,6 +164,7 @@ cdef extern from *:
         pass
     void acquire "everloop_lock_acquire"(Lock* lock) noexcept
     void unlock "everloop_lock_release"(Lock* lock) noexcept
+    void make_lock_anew "everloop_lock_make_anew"(Lock* lock) noexcept nogil
 
     # What threads and signal handlers set and look at without a lock or section.
     ctypedef int Flag "everloop_flag"
