@@ -197,11 +197,15 @@ class Acting:
         if (transport := self.transport(index, own)) and hasattr(transport, "write_eof"):
             transport.write_eof()
 
+    # Those of asyncio's without gh-156512 that end in resume_writing() are lost twice.
+
     def do_close(self, index, own):
-        if transport := self.transport(index, own):
+        if not self.resuming and (transport := self.transport(index, own)):
             transport.close()
 
     def do_abort(self, index, own):
+        if self.resuming:
+            return
         if (transport := self.transport(index, own)) and hasattr(transport, "abort"):
             transport.abort()
 

@@ -72,7 +72,11 @@ class Watched(asyncio.Protocol):
         self.called("pause")
 
     def resume_writing(self):
-        self.called("resume")
+        self.world.resuming = True
+        try:
+            self.called("resume")
+        finally:
+            self.world.resuming = False
 
 
 class WatchedBuffer(Watched, asyncio.BufferedProtocol):
@@ -98,6 +102,7 @@ class World(Acting, Tasks):
         self.log = []
         self.last_fd = 60
         self.turn = self.numbers = self.written = 0
+        self.resuming = False
         self.now = 100.0
         self.done = self.ending = False
         self.handles, self.timers, self.futures, self.tasks = [], [], [], []

@@ -237,7 +237,8 @@ class StreamWriting(SocketTransport):
         if self.empty_waiter is not None and not self.empty_waiter.done():
             self.empty_waiter.set_result(None)
         if self.closing:
-            self.lose_at_once()
+            if not self.lost:
+                self.lose_at_once()
         elif self.eof:
             self.shut_writes()
         return 0

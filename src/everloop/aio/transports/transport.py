@@ -246,7 +246,7 @@ class SocketTransport(SocketOwner):
                 waiter.set_result(None)
 
     def _connection_lost(self, error):
-        """The last call to the protocol; what is called after that calls nothing."""
+        """The last call to the protocol."""
         section: Section
         enter_loop_by(cython.address(section), self)
         try:
