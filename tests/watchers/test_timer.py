@@ -1,5 +1,6 @@
 """Timer, on a clock that the tests move."""
 
+import gc
 import math
 
 import pytest
@@ -309,6 +310,37 @@ def test_constructor_by_position_and_by_name(loop):
     ):
         assert type(timer) is Timer
         assert (timer.remaining, timer.repeat, timer.data, timer.priority) == (1.0, 2.0, "data", 2)
+
+
+def test_made_by_position_by_name_and_of_other_numbers_alike(loop):
+    for timer in (
+        loop.timer(1.5, 2.0, noop),
+        loop.timer(1.5, 2, noop),
+        loop.timer(after=1.5, repeat=2.0, callback=noop),
+        loop.timer(1.5, 2.0, noop, None, 0),
+        Timer(1.5, 2.0, loop, noop),
+    ):
+        assert (timer.remaining, timer.repeat, timer.callback) == (1.5, 2.0, noop)
+        assert (timer.loop, timer.data, timer.priority) == (loop, None, 0)
+        assert gc.is_tracked(timer)
+        assert not timer.active
+
+
+@pytest.mark.parametrize("arguments", [(1.0, 0.0, 5), (1.0, 0.0, None), ("1", 0.0, noop)])
+def test_three_arguments_by_position_are_looked_at(loop, arguments):
+    with pytest.raises(TypeError):
+        loop.timer(*arguments)
+
+
+def test_expired_ones_leave_in_the_order_of_their_times(loop, clock):
+    fired = []
+    delays = [((37 * n) % 501) / 1000 + 0.001 for n in range(501)]
+    for delay in delays:
+        loop.timer(delay, 0.0, lambda watcher, revents: fired.append(watcher.data), delay).start()
+    clock.advance(1.0)
+    loop.start()
+    assert fired == sorted(delays)
+    loop.verify()
 
 
 def test_repr_tells_times_and_state(loop, clock):
