@@ -10,7 +10,6 @@ import pytest
 
 from .helpers import Recorder, unix_pair
 
-
 # Of netlink(7): a question for the list of the interfaces.
 RTM_GETLINK, NLM_F_REQUEST, NLM_F_DUMP = 18, 1, 0x300
 
