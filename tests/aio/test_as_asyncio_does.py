@@ -199,6 +199,34 @@ def test_each_turn_looks_at_the_descriptors():
     assert_same(turns_until_received)
 
 
+async def turns_until_accepted():
+    """When a server makes a protocol and tells it, and when that hears what is there already."""
+    seen, turn = [], 0
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport):
+            seen.append(("made", turn))
+
+        def data_received(self, data):
+            seen.append(("data", turn))
+
+    def accept():
+        seen.append(("accepted", turn))
+        return Accepted()
+
+    server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+    with socket.create_connection(server.sockets[0].getsockname()) as client:
+        client.sendall(b"data")
+        for turn in range(10):
+            await asyncio.sleep(0)
+        server.close()
+    return seen
+
+
+def test_connections_are_accepted_in_the_same_turns():
+    assert_same(turns_until_accepted)
+
+
 async def turns_until_called():
     """The same for a timer that is due, beside calls that are always ready."""
     loop = asyncio.get_running_loop()

@@ -9,7 +9,9 @@ import ssl
 
 import pytest
 
-from .helpers import Recorder
+import everloop
+
+from .helpers import PATIENCE, Recorder
 from .test_connecting import VARIABLE, Witness
 
 
@@ -134,6 +136,24 @@ def test_no_address_that_the_system_has(loop, run):
         assert raised.value.errno == errno.EADDRNOTAVAIL
 
     run(main())
+
+
+@pytest.mark.parametrize("closed", ["server", "loop"])
+def test_closed_before_a_connection_has_a_transport(closed):
+    """It is over at once, and nobody is told of it."""
+    loop = everloop.new_event_loop()
+    told = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    server = loop.run_until_complete(loop.create_server(told.append, "127.0.0.1", 0))
+    with socket.create_connection(server.sockets[0].getsockname(), PATIENCE) as client:
+        loop.stop()
+        loop.run_forever()  # one turn
+        server.close()
+        if closed == "server":
+            loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+        assert client.recv(1) == b""
+    assert not told
 
 
 def test_servers_of_all_pythons(loop, run):

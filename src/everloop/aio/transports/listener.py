@@ -3,7 +3,6 @@
 import cython
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.descriptors.watching import descriptor_of
-from cython.cimports.everloop.aio.transports.address import Address
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.stream import StreamTransport, accepted_stream
 from cython.cimports.everloop.constants import EV_READ
@@ -53,38 +52,21 @@ class Listener(ServedIo):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def accept_one(self) -> cython.int:
-        """Accept a connection and set up its transport; returns 0 if there is none."""
-        peer: Address
-        peer.length = cython.sizeof(sockaddr_storage)
-        fd: cython.int = accept4(
+        """Accept a connection; returns 0 if there is none."""
+        accepted: Accepted = Accepted.__new__(Accepted)
+        accepted.peer.length = cython.sizeof(sockaddr_storage)
+        accepted.fd = accept4(
             self.fd,
-            cython.cast(cython.pointer[sockaddr], cython.address(peer.storage)),
-            cython.address(peer.length),
+            cython.cast(cython.pointer[sockaddr], cython.address(accepted.peer.storage)),
+            cython.address(accepted.peer.length),
             SOCK_NONBLOCK | SOCK_CLOEXEC,
         )
-        if fd < 0:
+        if accepted.fd < 0:
             return self.accept_failed(errno)
+        accepted.listener = self
         loop: Carrying = self.loop
-        transport: StreamTransport
         context: object = self.context.copy()
-        try:
-            transport = accepted_stream(
-                loop,
-                fd,
-                self.family,
-                context.run(self.make_protocol),
-                self.server,
-                context,
-                cython.address(peer),
-            )
-        except (SystemExit, KeyboardInterrupt):
-            close(fd)
-            raise
-        except BaseException as error:
-            close(fd)
-            self.report("Error on transport creation for incoming connection", error)
-            return 1
-        context.run(transport._begin, None)
+        loop.soon(accepted.set_up, (context,), context)
         return 1
 
     def make_protocol(self):
@@ -154,6 +136,50 @@ class Listener(ServedIo):
             {"message": message, "exception": error, "socket": TransportSocket(self.sock)}
         )
         return 0
+
+
+@cython.freelist(64)
+@cython.final
+@cython.cclass
+class Accepted:
+    """A connection that has no transport yet, and owns its descriptor until then.
+
+    It gets one in the turn after that in which it was accepted, and in the next its
+    protocol is told: those are asyncio's turns, and peers that talk first are heard then.
+    """
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            close(self.fd)
+
+    def set_up(self, context):
+        section: Section
+        listener: Listener = self.listener
+        enter_loop_of(cython.address(section), listener)
+        if not listener.server.is_serving():
+            return
+        loop: Carrying = listener.loop
+        transport: StreamTransport
+        try:
+            transport = accepted_stream(
+                loop,
+                self.fd,
+                listener.family,
+                listener.make_protocol(),
+                listener.server,
+                context,
+                cython.address(self.peer),
+            )
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            listener.report("Error on transport creation for incoming connection", error)
+            return
+        self.fd = -1
+        loop.soon(transport._begin, (None,), context)
 
 
 @cython.cfunc
