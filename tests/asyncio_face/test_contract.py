@@ -20,7 +20,8 @@ from everloop.aio import stdlib
 VERSION = ".".join(map(str, sys.version_info[:3]))
 METHODS = (*stdlib.OVERRIDDEN, *stdlib.CALLED)
 RELIANCES = (*stdlib.IMPORTED, *METHODS, *stdlib.ATTRIBUTES)
-FACE = pathlib.Path(stdlib.__file__).parent
+# Not all of it is installed.
+FACE = pathlib.Path(__file__).parents[2] / "src" / "everloop" / "aio"
 
 
 def find(name):
