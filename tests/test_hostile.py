@@ -484,9 +484,10 @@ def replace(watcher):
     kind = chance.choice(KINDS)
     own = {Io: (w, EV_WRITE), Timer: (0.0, 0.001)}.get(kind, ())
     watchers[place] = kind(*own, loop, act, None, chance.randrange(-2, 3))
-    if chance.randrange(2):
+    crowded = len(loop.watchers) >= 40
+    if crowded or chance.randrange(2):
         watcher.stop()
-    if len(loop.watchers) < 40:
+    if not crowded:
         watchers[place].start()
 
 
