@@ -94,7 +94,7 @@ class PassingLoop(RefusingLoop):
         if self.runs == 1 and self.kernel.silent and not (self.reset_requested or self.kernel.lost):
             now: nanoseconds = self._clock.monotonic()
             self.audit_owed = True
-            if now - self.audited_at >= 20 * self.audit_cost:
+            if now - self.audited_at >= 100 * self.audit_cost:
                 self.audit()
         return 0
 
