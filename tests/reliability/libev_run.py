@@ -77,7 +77,8 @@ class Same(Program):
         """libev calls for a signal that arrived before its only watcher was stopped and started."""
         if not self.model.reset_requested:
             super().outside_kill()
-            self.outside_pass()
+            while self.model.signals:
+                self.outside_pass()
 
     def may_reset(self):
         """libev is awake after a reset: that holds back Idles, and comes before all descriptors.
