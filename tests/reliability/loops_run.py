@@ -148,9 +148,10 @@ def lives(seconds, seed):
 
     def disturb(chance):
         at = chance.randrange(16)
-        if seen[at] is None:
+        found = seen[at]
+        if found is None:
             return
-        loop, sent, ends = seen[at]
+        loop, sent, ends = found
         action = chance.randrange(8)
         # It may be closed.
         with contextlib.suppress(Error, RuntimeError):
