@@ -21,5 +21,5 @@ cdef int check_inactive(Watcher self, str action) except -1
 cdef int raise_unusable(Watcher self) except -1
 cdef int make_able(Watcher self) except -1
 cdef int delete_attribute(object self, object name) except -1
-cdef object check_callback(object callback)
+cdef object check_callback(object callback, bint coroutines=*)
 cdef object wanted_callback(object loop, object callback)

@@ -136,7 +136,7 @@ class Watcher(Entry):
         section: Section
         enter_loop_of(cython.address(section), self)
         callback = wanted_callback(self.loop, callback)
-        check_callback(callback)
+        check_callback(callback, self.loop is not None and self.loop.runs_coroutines)
         self._callback, callback = callback, self._callback
 
     @property
@@ -228,7 +228,7 @@ def check_given(loop: CallingLoop, callback: object, priority: object) -> cython
     rank: cython.int = USUAL_RANK
     if priority is not USUAL_PRIORITY:
         rank = rank_of(priority)
-    check_callback(callback)
+    check_callback(callback, loop.runs_coroutines)
     loop.check_open()
     return rank
 
@@ -347,8 +347,11 @@ def rank_of(priority: object) -> cython.uchar:
 
 
 @cython.cfunc
-def check_callback(callback: object) -> object:
-    """Return callback; raises TypeError if calling it would not do what it says."""
+def check_callback(callback: object, coroutines: cython.bint = False) -> object:
+    """Return callback; raises TypeError if calling it would not do what it says.
+
+    coroutines: whether a coroutine that it returns is run.
+    """
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     function: object = callback
@@ -359,6 +362,8 @@ def check_callback(callback: object) -> object:
     code: cython.pointer[PyCodeObject] = cython.cast(
         cython.pointer[PyCodeObject], PyFunction_GET_CODE(function)
     )
+    if coroutines and code.co_flags & CO_COROUTINE:
+        return callback
     if code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
         raise TypeError(
             f"callback {callback!r} is a coroutine or generator function: "

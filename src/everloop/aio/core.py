@@ -8,6 +8,7 @@ its relatives, what tools look at, and the end.
 
 import asyncio
 import os
+from types import CoroutineType
 
 import cython
 from cython.cimports.everloop.aio.descriptors.callback_io import CallbackIo
@@ -40,6 +41,8 @@ class Core(Carrying):
     def __cinit__(self, *args, **kwargs):
         # Until __init__() has succeeded there is nothing to close.
         self._closed = True
+        self.runs_coroutines = True
+        self.callback_tasks = set()
 
     def __del__(self):
         # Where a base's __cinit__() failed, the attributes of those after it are not even None.
@@ -48,7 +51,18 @@ class Core(Carrying):
         if made and self.listeners is not None and StandardLoop is not None:
             StandardLoop.__del__(self)
 
-    # Watchers that coroutines wait for
+    # Watchers and coroutines
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_coroutine(self, answer: object) -> cython.int:
+        """A task runs what an async callback has returned, and is kept until it is done."""
+        if type(answer) is not CoroutineType:
+            return 0
+        task: object = self.create_task(answer)
+        self.callback_tasks.add(task)
+        task.add_done_callback(self.callback_tasks.discard)
+        return 0
 
     @cython.cfunc
     def stand_in(self) -> object:

@@ -8,6 +8,7 @@ cdef class CallingLoop(ObservedLoop):
     cdef Watcher wakeup
     cdef int last_revents        # of the latest callback
     cdef object last_number      # the same as a Python int
+    cdef bint runs_coroutines    # those that callbacks return
 
     cdef int nest(self) except -1
     cdef void unnest(self) noexcept
@@ -20,6 +21,7 @@ cdef class CallingLoop(ObservedLoop):
     cdef int observed_call(self, Watcher watcher, int revents) except -1
     cdef int make_number(self, Watcher watcher, int revents) except -1
     cdef object stand_in(self)
+    cdef int run_coroutine(self, object answer) except -1
     cdef bint told(self, Watcher watcher, object refusal) except -1
     cdef int serve(self, Watcher watcher, int revents) except -1
     cdef int serve_wakeup(self) except -1

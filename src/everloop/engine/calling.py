@@ -162,6 +162,10 @@ class CallingLoop(ObservedLoop):
         )
         if result == cython.NULL:
             return callback_failed(self, watcher, callback)
+        if self.runs_coroutines and result != cython.cast(cython.pointer[PyObject], None):
+            answer: object = cython.cast(object, result)
+            Py_DECREF(result)
+            return self.run_coroutine(answer)
         Py_DECREF(result)
         return 0
 
@@ -223,6 +227,12 @@ class CallingLoop(ObservedLoop):
         except BaseException:
             self.wakeup_requested = True
             raise
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def run_coroutine(self, answer: object) -> cython.int:
+        """Run what a callback has returned, if that is a coroutine."""
         return 0
 
     @cython.cfunc

@@ -167,7 +167,7 @@ class Embed(Watcher):
         section: Section
         enter_loop_of(cython.address(section), self)
         if callback is not None:
-            check_callback(callback)
+            check_callback(callback, self.loop is not None and self.loop.runs_coroutines)
         self._callback, callback = callback, self._callback
 
     def _describe(self) -> str:
