@@ -199,9 +199,12 @@ class Watcher(Entry):
         if self.slot:
             state += ", pending"
         priority = f", priority {self.priority}" if self.priority else ""
-        name = getattr(self._callback, "__qualname__", None) or type(self._callback).__name__
         detail = self._describe()
-        return f"<{type(self).__name__}{detail and ' ' + detail} {state}{priority}, calls {name}>"
+        calls = ""
+        if self._callback is not None:
+            calls = ", calls "
+            calls += getattr(self._callback, "__qualname__", None) or type(self._callback).__name__
+        return f"<{type(self).__name__}{detail and ' ' + detail} {state}{priority}{calls}>"
 
     def _describe(self) -> str:
         """What __repr__ says of the kind's own arguments."""

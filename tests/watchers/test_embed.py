@@ -68,6 +68,13 @@ def test_sweeps_by_itself(outer, inner, ready):
     assert len(order) == 1
 
 
+def test_repr_names_a_callback_if_there_is_one(outer, inner):
+    watcher = outer.embed(inner)
+    assert repr(watcher) == f"<Embed other={inner!r} stopped>"
+    watcher.callback = noop
+    assert repr(watcher) == f"<Embed other={inner!r} stopped, calls noop>"
+
+
 def test_an_event_of_the_inner_loop_ends_the_outer_ones_wait(outer, inner, pipe, when_blocked):
     r, w = pipe()
     inner.io(r, EV_READ, lambda watcher, e: outer.stop()).start()
