@@ -6,7 +6,6 @@ cdef enum:
 
 cdef class Alarm:
     cdef int fd
-    cdef bint refused        # there is none to be had: not to be tried each time
 
     cdef bint open(self, DescriptorTable table) noexcept
     cdef void close(self) noexcept

@@ -44,8 +44,7 @@ class Alarm:
                 close(fd)
                 fd = moved
         self.fd = table.apart_from_all(fd)
-        self.refused = self.fd < 0
-        return not self.refused
+        return self.fd >= 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -53,16 +52,15 @@ class Alarm:
         if self.fd >= 0:
             close(self.fd)
         self.fd = -1
-        self.refused = False
 
     @cython.cfunc
     @cython.exceptval(check=False)
     def set(self, span: nanoseconds) -> cython.bint:
         """Have it ring after a span, and no more at another time; returns whether it will."""
+        if self.fd < 0:
+            return False
         limit: itimerspec
         memset(cython.address(limit), 0, cython.sizeof(limit))
         limit.it_value.tv_sec = span // NANO
         limit.it_value.tv_nsec = span % NANO
-        if timerfd_settime(self.fd, 0, cython.address(limit), cython.NULL):
-            self.refused = True
-        return not self.refused
+        return timerfd_settime(self.fd, 0, cython.address(limit), cython.NULL) == 0

@@ -20,6 +20,7 @@ cdef class Backend:
 
     cdef int open(self) except -1
     cdef int watch_waker(self, int fd) except -1
+    cdef void open_alarm(self) noexcept
     cdef bint set_alarm(self, nanoseconds moment, nanoseconds span) noexcept
     cdef void close(self) noexcept
     cdef int modify(self, int fd, int old, int new) noexcept

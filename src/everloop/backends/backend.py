@@ -32,6 +32,11 @@ class Backend:
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def open_alarm(self) -> cython.void:
+        """Get what set_alarm() needs; without it, it returns False."""
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def set_alarm(self, moment: nanoseconds, span: nanoseconds) -> cython.bint:
         """Have a poll without a limit end at moment, once, which is a span from now.
 

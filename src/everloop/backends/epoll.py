@@ -105,14 +105,13 @@ class EpollBackend(Backend):
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def open_alarm(self) -> cython.void:
+        if self.alarm.open(self.table) and self.watch_own(self.alarm.fd, ALARM):
+            self.alarm.close()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def set_alarm(self, moment: nanoseconds, span: nanoseconds) -> cython.bint:
-        if self.alarm.fd < 0:
-            if self.alarm.refused or not self.alarm.open(self.table):
-                return False
-            if self.watch_own(self.alarm.fd, ALARM):
-                self.alarm.close()
-                self.alarm.refused = True
-                return False
         done: cython.bint = self.alarm.set(span)
         self.alarm_at = moment if done else FOREVER
         return done

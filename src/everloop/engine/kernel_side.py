@@ -10,7 +10,7 @@ Invariants:
 """
 
 import cython
-from cython.cimports.everloop.constants import EVFLAG_FORKCHECK
+from cython.cimports.everloop.constants import EVFLAG_FORKCHECK, EVFLAG_NOTIMERFD
 from cython.cimports.everloop.engine.timed import TimedLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.process import getpid
@@ -76,7 +76,10 @@ class KernelLoop(TimedLoop):
     @cython.cfunc
     @cython.exceptval(-1, check=False)
     def open_waker(self) -> cython.int:
-        """Have an eventfd watched: before the first wait that others may have to end."""
+        """Have an eventfd watched: before the first wait that others may have to end.
+
+        And the alarm, though it is needed later: what a loop has open is open from the start.
+        """
         self.after_fork()
         if self.inherited:
             # What the parent's kernel knows is none of ours: not even for this.
@@ -88,6 +91,8 @@ class KernelLoop(TimedLoop):
             except BaseException:
                 self.waker.close()
                 raise
+            if not self.flags & EVFLAG_NOTIMERFD:
+                self.kernel.open_alarm()
         return 0
 
     @cython.cfunc

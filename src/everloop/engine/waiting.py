@@ -15,7 +15,7 @@ Invariants:
 
 import cython
 from cython.cimports.everloop.clock import FOREVER, NANO, nanoseconds
-from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVFLAG_NOTIMERFD
+from cython.cimports.everloop.constants import EVBREAK_CANCEL
 from cython.cimports.everloop.engine.inline import let_in
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.sys.compiler import __sync_synchronize
@@ -189,7 +189,7 @@ class WaitingLoop(KernelLoop):
             self.kernel.alarm_at = FOREVER
         if self.kernel.alarm_at <= deadline:
             return FOREVER
-        if self.cut_short < OFTEN or self.flags & EVFLAG_NOTIMERFD:
+        if self.cut_short < OFTEN:
             return timeout
         self.cut_short = 0
         return FOREVER if self.kernel.set_alarm(deadline, timeout) else timeout
