@@ -1,6 +1,7 @@
 """The timerfd that tells a waiting loop that somebody set the clock."""
 
 import os
+import time
 
 import pytest
 
@@ -13,12 +14,14 @@ def noop(watcher, revents):
 
 
 def timerfds():
-    """The descriptors that are timerfds."""
+    """The descriptors that are timerfds by the wall clock."""
     found = set()
     for name in os.listdir("/proc/self/fd"):
         try:
             if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[timerfd]":
-                found.add(int(name))
+                with open(f"/proc/self/fdinfo/{name}") as file:
+                    if f"clockid: {time.CLOCK_REALTIME}\n" in file.read():
+                        found.add(int(name))
         except OSError:
             pass  # that of the listing itself
     return found
