@@ -109,7 +109,7 @@ int clock_gettime(clockid_t which, struct timespec *now)
     return result;
 }
 
-/* Timers of everloop's that wait for the clock to be set are of this kind alone. */
+/* A timer that waits for the clock to be set: it has TFD_TIMER_CANCEL_ON_SET, which is 2. */
 static void watch(int fd)
 {
     for (unsigned i = 0; i < watchers; i++)
@@ -167,7 +167,7 @@ def source():
             .replace("WHICH", str(which))
             # Linux closes the descriptor whatever close() returns.
             .replace("INSTEAD", "real(a);" if name == "close" else "")
-            .replace("BEFORE", "watch(a);" if name == "timerfd_settime" else "")
+            .replace("BEFORE", "if (b & 2) watch(a);" if name == "timerfd_settime" else "")
             .replace("RESULT", "" if long else "(int)")
         )
     return "".join(parts)
