@@ -34,6 +34,8 @@ async def serving(*args, protocol=Recorder, **options):
         yield server, made
     finally:
         server.close()
+        # Those that have a transport by now are told in the next turn.
+        await asyncio.sleep(0)
         await gone(*(each for each in made if each.transport and "lost" not in each.calls))
         await server.wait_closed()
 
