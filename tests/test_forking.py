@@ -108,7 +108,7 @@ def test_child_goes_on_with_the_loop(run_forking, reset):
             io.start()
             wake = loop.async_(lambda w, e: served.append("wake"))
             wake.start()
-            loop.timer(0.001, 0.0, lambda w, e: served.append("timer")).start()
+            loop.timer(0.05, 0.0, lambda w, e: served.append("timer")).start()
             loop.start(EVRUN_NOWAIT)
             def child():
                 served.clear()

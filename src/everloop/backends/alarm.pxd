@@ -2,7 +2,7 @@ from everloop.clock cimport nanoseconds
 from everloop.queues.descriptors cimport DescriptorTable
 
 cdef enum:
-    FIRST_NUMBER = 512  # of a descriptor, where the process may have as many
+    FIRST_NUMBER = 48  # below 64, from where on the kernel makes a larger table
 
 cdef class Alarm:
     cdef int fd

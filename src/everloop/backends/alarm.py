@@ -3,8 +3,9 @@
 A limit costs each wait a timer of the kernel's, made and taken away again, even
 if events end it at once. An alarm is made once, for all the waits until it rings.
 
-Its descriptor has a number that programs hardly ever have had, so that one that closes
-a number too often does not close this: waits would go on past their limit.
+Its descriptor has a number that small programs have not had, so that one that closes
+a number too often does not close this: waits would go on past their limit. A process
+with threads would wait some milliseconds for the kernel's larger table, from 64 on.
 """
 
 import cython

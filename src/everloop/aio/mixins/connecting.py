@@ -5,11 +5,16 @@ import contextvars
 import os
 import socket
 import ssl as tls
+import sys
 
 from everloop.aio.mixins.resolving import interleave as take_turns
 from everloop.aio.mixins.resolving import resolve
 from everloop.aio.stdlib import logger, staggered, take_unread
 from everloop.aio.transports.tls import FastSSLProtocol
+
+# A socket that was given is its owner's until there is a transport; later Pythons close it
+# if there will be none.
+CLOSES_GIVEN = sys.version_info >= (3, 14)
 
 
 class Connecting:
@@ -203,7 +208,6 @@ class Connecting:
     async def _make_connection(
         self, sock, protocol_factory, ssl, context, *, given, server_side=False, **options
     ):
-        # A socket that was given is its owner's until there is a transport.
         try:
             sock.setblocking(False)
             if context is None:
@@ -224,7 +228,7 @@ class Connecting:
             else:
                 transport = self._make_socket_transport(sock, protocol, waiter, context=context)
         except BaseException:
-            if not given:
+            if CLOSES_GIVEN or not given:
                 sock.close()
             raise
         try:
