@@ -107,6 +107,17 @@ def running(loop):
 # Programs: each returns how much of its work was done
 
 
+def end(threads, loops, runners):
+    """Stop the loops, which ``runners`` run, and close them."""
+    threads.threads = runners
+    for loop in loops:
+        loop.stop()
+    threads.join()
+    for loop in loops:
+        loop.verify()
+        loop.close()
+
+
 @program
 def lives(seconds, seed):
     """Loops are made, run, closed and dropped in threads, while others do to them what they may."""
@@ -223,13 +234,7 @@ def sends(seconds, seed):
         threads.again_and_again(come_and_go, loop)
     threads.join()
     wait_until(lambda: noted == said, "the last send")
-    threads.threads = runners
-    for loop in loops:
-        loop.stop()
-    threads.join()
-    for loop in loops:
-        loop.verify()
-        loop.close()
+    end(threads, loops, runners)
     return sum(said)
 
 
@@ -558,13 +563,7 @@ def signals(seconds, seed):
     threads.again_and_again(take_for_oneself)
     threads.again_and_again(send)
     threads.join()
-    threads.threads = runners
-    for loop in loops:
-        loop.stop()
-    threads.join()
-    for loop in loops:
-        loop.verify()
-        loop.close()
+    end(threads, loops, runners)
     return len(taken)
 
 
