@@ -30,7 +30,7 @@ from everloop import EV_CUSTOM, Error
 from .faults_run import make_certificate
 
 SELF = "tests.reliability.loops_run"
-PATIENCE = 120
+PATIENCE = 60
 THREADS = 4
 
 PROGRAMS = {}
@@ -622,7 +622,7 @@ def forks(seconds, seed):
 
 IMPORTS = """
 import faulthandler, sys, threading
-faulthandler.dump_traceback_later(100, exit=True)
+faulthandler.dump_traceback_later(50, exit=True)
 barrier = threading.Barrier(6)
 failures = []
 def run(number):
@@ -668,7 +668,7 @@ def main():
     options = parser.parse_args()
     names = options.programs or list(PROGRAMS)
     if len(names) == 1:
-        faulthandler.dump_traceback_later(options.seconds + 3 * PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(options.seconds + 2 * PATIENCE, exit=True)
         print(f"{names[0]}: {PROGRAMS[names[0]](options.seconds, options.seed)} done", flush=True)
         return 0
     print(f"--seed {options.seed}", flush=True)

@@ -26,13 +26,14 @@ def test_threads_do_whatever_they_may():
 def test_a_loop_a_thread(program):
     if program == "runners" and not shutil.which("openssl"):
         pytest.skip("needs openssl")
-    seconds = "3" if program == "forks" else "1"
+    seconds = "3" if program in ("forks", "signals") else "1"
     command = [sys.executable, "-X", "faulthandler", "-m", loops_run.SELF, program]
     done = subprocess.run(
         [*command, "--seconds", seconds, "--seed", "1"],
         capture_output=True,
         text=True,
-        timeout=patient(90),
+        # Longer than the program's own, which says where it hangs.
+        timeout=patient(2.5 * loops_run.PATIENCE),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{program}: " in done.stdout

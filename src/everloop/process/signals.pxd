@@ -10,6 +10,7 @@ cdef struct Slot:
     Flag* signals_pending   # in the loop: some slot is pending
     Flag* alert             # in the loop: it may have to be woken
     int* wake_fd                    # in the loop's waker
+    unsigned int* generation        # of the process that the loop runs in, as it knows
     int handled                     # our handler was installed
     Flag shared             # what it replaced is called, too
     sigaction_t before              # what it replaced

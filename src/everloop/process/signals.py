@@ -16,8 +16,10 @@ All else that changes slots is in the section of ``claims``. Those in a loop's s
 enter it, never the other way round.
 
 Invariants:
-- ``slots[n].loop`` is borrowed, and is NULL unless that loop is alive and open: a
-  loop gives up its signals when it is closed or freed.
+- ``slots[n].loop`` is borrowed, and is NULL unless that loop is there and open: a
+  loop gives up its signals when it is closed or freed. It may be about to be freed in
+  another thread, so nobody makes a reference from it: what the slot needs of its loop
+  it has pointers to.
 - ``slots[n].before`` is the handler to be put back, while ``slots[n].handled``.
 """
 
@@ -116,6 +118,7 @@ def claim(loop: KernelLoop, signum: cython.int) -> cython.int:
     slot.signals_pending = cython.address(loop.signals_pending)
     slot.alert = cython.address(loop.alert)
     slot.wake_fd = cython.address(loop.waker.fd)
+    slot.generation = cython.address(loop.generation)
     slot.pending = 0
     slot.loop = me
     if not loop.takes_signals_by_fd and install(slot, signum, loop.flags):
@@ -129,10 +132,12 @@ def check_available(loop: KernelLoop, signum) -> None:
     section: Section
     enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
     slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
-    if slot.loop != cython.NULL and not owned_by(loop, signum):
-        release_inherited(cython.cast(KernelLoop, slot.loop), signum)
-    if slot.loop != cython.NULL and not owned_by(loop, signum):
+    if slot.loop == cython.NULL or owned_by(loop, signum):
+        return
+    if slot.generation[0] == forking.generation:
         raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
+    # A forked child is not bound by a loop that it did not go on with.
+    vacate(slot, signum)
 
 
 @cython.cfunc
@@ -163,9 +168,14 @@ def release(loop: KernelLoop, signum: cython.int) -> cython.void:
     """
     section: Section
     enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
-    slot: cython.pointer[Slot] = cython.address(slots[signum])
-    if slot.loop != cython.cast(cython.pointer[PyObject], loop):
-        return
+    if owned_by(loop, signum):
+        vacate(cython.address(slots[signum]), signum)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def vacate(slot: cython.pointer[Slot], signum: cython.int) -> cython.void:
+    """Make the signal nobody's; the caller is in the section of ``claims``."""
     current: sigaction_t
     if slot.handled:
         sigaction(signum, cython.NULL, cython.address(current))
@@ -175,14 +185,6 @@ def release(loop: KernelLoop, signum: cython.int) -> cython.void:
     slot.shared = 0
     slot.loop = cython.NULL
     wait_for_handlers()
-
-
-@cython.cfunc
-@cython.exceptval(check=False)
-def release_inherited(loop: KernelLoop, signum: cython.int) -> cython.void:
-    """Have a forked child not bound by a loop that it did not go on with."""
-    if loop.generation != forking.generation:
-        release(loop, signum)
 
 
 @cython.cfunc
