@@ -227,6 +227,46 @@ def test_callback_that_would_never_run(run_program):
     )
 
 
+def test_callback_that_leads_to_one_that_would_never_run(run_program):
+    run_program(
+        """
+        import functools
+        async def coroutine(watcher, revents):
+            pass
+        def generator(more, watcher, revents):
+            yield
+        class Called:
+            async def __call__(self, watcher, revents):
+                pass
+        class Fine(Called):
+            def __call__(self, watcher, revents):
+                pass
+        partial = functools.partial
+        class Partial(partial):
+            pass
+        loop, idle = Loop(), Loop().idle(noop)
+        for callback in (
+            partial(coroutine), partial(generator, 1), Partial(partial(coroutine)), Called(),
+            Called().__call__, partial(Called()), partial(Called().__call__),
+        ):
+            print(*(raised(make, kind, loop, callback) for kind in KINDS))
+            print(raised(setattr, idle, "callback", callback))
+            print(raised(loop.scheduler, callback, noop), raised(setattr, loop, "callback", callback))
+            print(raised(Loop, 0, callback))
+        class Runs(partial):
+            def __call__(self, watcher, revents):
+                self.func(watcher, revents).close()
+        itself = partial(noop)
+        itself.__setstate__((itself, (), {}, None))
+        fine = partial(noop), Fine(), Fine, Called, Fine().__call__, print, [].append
+        for callback in (*fine, Runs(coroutine), itself):
+            loop.idle(callback)
+            loop.callback = callback
+        """,
+        "TypeError " * 10 * 7,
+    )
+
+
 @pytest.mark.parametrize("priority", [3, -3, 10**5, -(10**5), 2**31 - 1, -(2**31)])
 def test_priority_out_of_range_is_clamped(run_program, priority):
     run_program(
@@ -289,6 +329,63 @@ def test_numbers_that_are_not_whole(run_program):
             ):
                 if raised(call) != "TypeError":
                     print(value, call.__code__.co_firstlineno, raised(call))
+        """
+    )
+
+
+def test_numbers_of_ones_own(run_program):
+    """Whatever has __index__ is an int, and what it raises is raised."""
+    run_program(
+        """
+        class One:
+            def __index__(self):
+                return 1
+        class Failing:
+            def __index__(self):
+                raise ZeroDivisionError
+        loop = Loop()
+        io, idle = loop.io(0, One(), noop), loop.idle(noop, None, One())
+        io.set(0, One())
+        idle.priority = One()
+        idle.feed(One())
+        print(io.events, idle.priority, loop.signal(One(), noop).signum)
+        loop.start(EVRUN_NOWAIT)
+        for call in (
+            lambda: loop.io(0, Failing(), noop), lambda: loop.idle(noop, None, Failing()),
+            lambda: idle.feed(Failing()), lambda: loop.signal(Failing(), noop),
+            lambda: loop.start(Failing()), lambda: loop.child(Failing(), False, noop),
+        ):
+            print(raised(call))
+        """,
+        "1 1 1" + " ZeroDivisionError" * 6,
+    )
+
+
+def test_arguments_that_are_refused_are_named(run_program):
+    run_program(
+        """
+        loop = Loop()
+        io, idle = loop.io(0, EV_READ, noop), loop.idle(noop)
+        for wrong in (2**31, -2**31 - 1, 2**63, 2**64, -2**64, 10**400, 10**5000, 1.0, "x", None):
+            for name, call in (
+                ("fd", lambda: loop.io(wrong, EV_READ, noop)),
+                ("fd", lambda: io.set(wrong, EV_READ)),
+                ("events", lambda: loop.io(0, wrong, noop)),
+                ("priority", lambda: loop.idle(noop, None, wrong)),
+                ("revents", lambda: idle.feed(wrong)),
+                ("revents", lambda: idle.invoke(wrong)),
+                ("signum", lambda: loop.signal(wrong, noop)),
+                ("pid", lambda: loop.child(wrong, False, noop)),
+                ("flags", lambda: loop.start(wrong)),
+                ("how", lambda: loop.stop(wrong)),
+            ):
+                try:
+                    call()
+                except (OverflowError, TypeError) as error:
+                    if not str(error).startswith(name + " "):
+                        print(name, error)
+                else:
+                    print(name, "was taken")
         """
     )
 
@@ -400,14 +497,15 @@ def test_arguments_that_change_what_they_are_given_to(run_program):
             for action in ("start", "stop", "close", "again"):
                 loop = Loop()
                 watcher = make(kind, loop)
-                act = Does({
+                does = {
                     "start": watcher.start, "stop": watcher.stop, "close": loop.close,
                     "again": lambda: watcher.__init__(*arguments_of(kind), loop, noop),
-                }[action], 2)
+                }[action]
+                act, now = Does(does, 2), Does(does, EVRUN_NOWAIT)
                 for call in (
                     lambda: watcher.feed(act), lambda: watcher.invoke(act),
                     lambda: setattr(watcher, "priority", act),
-                    lambda: loop.feed_fd_event(act, act), lambda: loop.start(act),
+                    lambda: loop.feed_fd_event(act, act), lambda: loop.start(now),
                     lambda: loop.stop(act), lambda: loop.invoke(),
                     lambda: make(kind, loop, noop, None, act),
                     lambda: watcher.__init__(*arguments_of(kind), loop, noop, None, act),

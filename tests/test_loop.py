@@ -143,7 +143,11 @@ def test_backend_that_is_not_there_leaves_nothing_behind():
         Loop(EVBACKEND_KQUEUE)
 
 
-@pytest.mark.parametrize("callback", [1, "print", object()])
+async def coroutine_function(loop):
+    pass
+
+
+@pytest.mark.parametrize("callback", [1, "print", object(), coroutine_function])
 def test_callback_that_can_not_be_called(callback, loop):
     with pytest.raises(TypeError, match="callback"):
         Loop(callback=callback)

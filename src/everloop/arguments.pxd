@@ -1,3 +1,2 @@
 cdef int whole(str name, object value) except? -1
-cdef int check_loop_callback(object callback) except -1
 cdef tuple path_of(object path)

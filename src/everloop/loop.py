@@ -5,7 +5,7 @@ that ``engine``.
 """
 
 import cython
-from cython.cimports.everloop.arguments import check_loop_callback, whole
+from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.backends.registry import new_backend
 from cython.cimports.everloop.clock import FOREVER, Clock, nanoseconds
 from cython.cimports.everloop.constants import (
@@ -30,7 +30,7 @@ from cython.cimports.everloop.queues.descriptors_inline import feed as feed_desc
 from cython.cimports.everloop.sys.process import getpid
 from cython.cimports.everloop.sys.python import alias_method, own_methods
 from cython.cimports.everloop.sys.threads import Section, fence
-from cython.cimports.everloop.watcher import delete_attribute
+from cython.cimports.everloop.watcher import check_loop_callback, delete_attribute
 from cython.cimports.everloop.watchers.internal.jumps import watch_no_longer
 from cython.cimports.everloop.watchers.signal import feed_signal_watchers
 

@@ -22,4 +22,5 @@ cdef int raise_unusable(Watcher self) except -1
 cdef int make_able(Watcher self) except -1
 cdef int delete_attribute(object self, object name) except -1
 cdef object check_callback(object callback, bint coroutines=*)
+cdef int check_loop_callback(object callback) except -1
 cdef object wanted_callback(object loop, object callback)

@@ -12,6 +12,7 @@ from cython.cimports.everloop.sys.python import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
     CO_GENERATOR,
+    PyCFunction_Check,
     PyCodeObject,
     PyFunction_Check,
     PyFunction_GET_CODE,
@@ -350,6 +351,23 @@ def rank_of(priority: object) -> cython.uchar:
 
 
 @cython.cfunc
+def function_behind(called: object) -> object:
+    """The function of Python's that a call of another object leads to, or None."""
+    if PyCFunction_Check(called):
+        return None
+    from functools import partial
+
+    # One of another has been made one by partial() itself.
+    if getattr(type(called), "__call__", None) is partial.__call__:  # noqa: B004 to look at it
+        called = called.func
+    if PyMethod_Check(called):
+        called = cython.cast(object, PyMethod_GET_FUNCTION(called))
+    if not PyFunction_Check(called):
+        called = getattr(type(called), "__call__", None)  # noqa: B004 to look at it
+    return called if PyFunction_Check(called) else None
+
+
+@cython.cfunc
 def check_callback(callback: object, coroutines: cython.bint = False) -> object:
     """Return callback; raises TypeError if calling it would not do what it says.
 
@@ -361,6 +379,8 @@ def check_callback(callback: object, coroutines: cython.bint = False) -> object:
     if PyMethod_Check(function):
         function = cython.cast(object, PyMethod_GET_FUNCTION(function))
     if not PyFunction_Check(function):
+        function = function_behind(function)
+    if function is None:
         return callback
     code: cython.pointer[PyCodeObject] = cython.cast(
         cython.pointer[PyCodeObject], PyFunction_GET_CODE(function)
@@ -373,3 +393,14 @@ def check_callback(callback: object, coroutines: cython.bint = False) -> object:
             "calling it would only make an object and never run its body"
         )
     return callback
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def check_loop_callback(callback: object) -> cython.int:
+    if callback is None:
+        return 0
+    if not callable(callback):
+        raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
+    check_callback(callback)
+    return 0

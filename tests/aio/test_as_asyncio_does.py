@@ -445,6 +445,16 @@ def removal(watched, removed):
     return scenario
 
 
+async def removal_of_numbers_beyond_all():
+    loop = asyncio.get_running_loop()
+    numbers = (2**31 - 1, 2**31, 2**63, 2**64)
+    return [(loop.remove_reader(fd), loop.remove_writer(fd)) for fd in numbers]
+
+
+def test_removing_what_no_file_can_have():
+    assert_same(removal_of_numbers_beyond_all)
+
+
 @pytest.mark.parametrize("watched", ["reader", "writer"])
 @pytest.mark.parametrize("removed", [("reader", "writer"), ("writer", "reader")])
 def test_removing_what_was_closed(watched, removed):

@@ -21,7 +21,9 @@ cdef extern from "Python.h":
     bytes PyUnicode_EncodeFSDefault(object text)
     object PyUnicode_DecodeFSDefaultAndSize(const char* name, Py_ssize_t size)
     bint PyIndex_Check(object obj)
+    long PyLong_AsLongAndOverflow(object obj, int* overflow) except? -1
     bint PyFunction_Check(object obj)
+    bint PyCFunction_Check(object obj)
     PyObject* PyFunction_GET_CODE(object function)
     bint PyMethod_Check(object obj)
     PyObject* PyMethod_GET_FUNCTION(object method)

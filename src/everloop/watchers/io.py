@@ -161,7 +161,15 @@ def stop_thoroughly(self: Io) -> cython.int:
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def descriptor_of(fd: object) -> cython.int:
-    return PyObject_AsFileDescriptor(fd)
+    try:
+        return PyObject_AsFileDescriptor(fd)
+    except OverflowError:
+        raise OverflowError("fd is out of range") from None
+    except TypeError:
+        if hasattr(fd, "fileno"):
+            raise
+        kind: str = type(fd).__name__
+        raise TypeError(f"fd must be an int or have a fileno() method, not {kind}") from None
 
 
 @cython.cfunc

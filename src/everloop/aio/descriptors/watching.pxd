@@ -1,6 +1,7 @@
 from everloop.aio.calls.scheduling cimport Scheduling
 
 cdef enum:
+    NUMBER_OF_NONE = 0x7FFFFFFF  # one that no descriptor has
     SCRATCH = 256 * 1024  # bytes read at once
 
 cdef class Watching(Scheduling):

@@ -216,6 +216,8 @@ class Watching(Scheduling):
                     if io.file is file:
                         return io.fd
             raise
+        except OverflowError:
+            return NUMBER_OF_NONE
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
