@@ -132,10 +132,12 @@ execute(struct linked *found, PyObject *module)
     __atomic_store_n(&found->thread, PyThread_get_thread_ident(), __ATOMIC_RELEASE);
     PyObject *before = __atomic_exchange_n(&found->module, Py_NewRef(module), __ATOMIC_ACQ_REL);
     int failed = PyModule_ExecDef(module, PyModule_GetDef(module));
-    __atomic_store_n(&found->thread, 0, __ATOMIC_RELEASE);
-    Py_XDECREF(before);
+    /* One that failed is not freed: another thread may be about to take it. */
     if (failed)
-        Py_XDECREF(__atomic_exchange_n(&found->module, NULL, __ATOMIC_ACQ_REL));
+        __atomic_store_n(&found->module, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&found->thread, 0, __ATOMIC_RELEASE);
+    if (before == module)
+        Py_DECREF(before);
     return failed;
 }
 

@@ -568,6 +568,50 @@ def signals(seconds, seed):
 
 
 @program
+def shared_signals(seconds, seed):
+    """Watchers of one signal come and go in one loop: as long as one is active, it is told."""
+    threads = Threads(seconds, seed)
+    seen = [0] * THREADS
+    # If none is.
+    signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    loops = [everloop.Loop(), everloop.Loop()]
+
+    def note(watcher, revents):
+        seen[watcher.data] += 1
+
+    for loop in loops:
+        loop.ref()
+        threads.start(loop.start)
+    runners, threads.threads = threads.threads, []
+    watchers = [loops[0].signal(signal.SIGUSR1, note, number) for number in range(THREADS)]
+    other = loops[1].signal(signal.SIGUSR2, note, 0)
+
+    def be_told(number):
+        before = seen[number]
+        everloop.feed_signal(signal.SIGUSR1)
+        wait_until(lambda: seen[number] > before, "a signal")
+
+    def come_and_go(chance, number):
+        watchers[number].start()
+        if chance.random() < 0.2:
+            be_told(number)
+        watchers[number].stop()
+
+    def start_or_stop(chance, watcher):
+        chance.choice((watcher.start, watcher.stop))()
+
+    for number in range(1, THREADS):
+        threads.again_and_again(come_and_go, number)
+    for watcher in (watchers[0], watchers[0], other):
+        threads.again_and_again(start_or_stop, watcher)
+    threads.join()
+    watchers[0].start()
+    be_told(0)
+    end(threads, loops, runners)
+    return sum(seen)
+
+
+@program
 def forks(seconds, seed):
     """Children are forked while loops run in threads, signals are taken, and calls are made."""
     threads = Threads(seconds, seed)
@@ -585,6 +629,10 @@ def forks(seconds, seed):
         everloop.default_loop().verify()
 
     def in_child():
+        # Nobody runs the parent's loops here, but they can be called.
+        for loop in loops:
+            loop.call_soon_threadsafe(len, "")
+            loop.verify()
         with everloop.Loop() as loop:
             told = []
             loop.timer(0, 0, lambda w, e: told.append(e)).start()

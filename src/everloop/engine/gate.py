@@ -15,7 +15,6 @@ from cython.cimports.everloop.sys.process import pthread_atfork
 from cython.cimports.everloop.sys.threads import (
     FREE_THREADED,
     acquire,
-    make_lock_anew,
     open_section,
     unlock,
 )
@@ -56,7 +55,6 @@ class Gate:
 @cython.exceptval(check=False)
 def open_gates() -> cython.void:
     """In a forked child: only this thread is left, and may be in sections."""
-    make_lock_anew(cython.address(chain_lock))
     link: cython.pointer[Link] = first
     while link != cython.NULL:
         open_section(link.gate)

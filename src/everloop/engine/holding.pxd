@@ -1,3 +1,4 @@
+from cpython.object cimport PyObject
 from everloop.clock cimport nanoseconds
 from everloop.engine.gate cimport Gate
 from everloop.engine.waker cimport Waker
@@ -35,7 +36,7 @@ cdef class HoldingLoop:
     cdef dict signals            # number: list of Signal
     cdef list children           # Child
     cdef object stats            # Inotify, or None before the first Stat
-    cdef list embedders          # active Embed watchers of other loops on this one
+    cdef list embedders          # the Prepare of each active Embed of other loops on this one
     cdef tuple idles             # a WatcherArray for each rank
     cdef unsigned int idle_count
 
@@ -51,6 +52,7 @@ cdef class HoldingLoop:
 
     # How a wait is ended.
     cdef Waker waker
+    cdef PyObject* waker_kept    # the same, owned: for signal handlers, until the loop is freed
     cdef Flag wakeup_requested   # asyncs are to be looked at
     cdef Flag waiting    # in a wait without the GIL: others must wake it
     cdef Flag alert      # waiting, or embedded: signals and sends must wake it

@@ -14,6 +14,7 @@ This is the loop as a starting or stopping watcher knows it. Invariants:
 """
 
 import cython
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.engine.gate import Gate
 from cython.cimports.everloop.engine.holding_inline import activate, deactivate
 from cython.cimports.everloop.engine.waker import Waker
@@ -25,6 +26,7 @@ from cython.cimports.everloop.queues.pending import LANES, PendingQueue
 from cython.cimports.everloop.queues.pending_inline import push
 from cython.cimports.everloop.queues.roster import Roster
 from cython.cimports.everloop.queues.roster_inline import board, leave
+from cython.cimports.everloop.sys.python import Py_DECREF, Py_INCREF
 from cython.cimports.everloop.sys.threads import fence, store
 
 from everloop.errors import Error
@@ -54,6 +56,13 @@ class HoldingLoop:
         self.asyncs = WatcherArray()
         self.idles = tuple([WatcherArray() for _ in range(LANES)])
         self.waker = Waker()
+        # The garbage collector, which empties the loop before it frees it, does not see this.
+        self.waker_kept = cython.cast(cython.pointer[PyObject], self.waker)
+        Py_INCREF(self.waker_kept)
+
+    def __dealloc__(self):
+        if self.waker_kept != cython.NULL:
+            Py_DECREF(self.waker_kept)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)

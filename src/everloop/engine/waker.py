@@ -1,6 +1,7 @@
 """Waker: gets a loop out of its wait, from another thread or a signal handler."""
 
 import cython
+from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.queues.descriptors import DescriptorTable
 from cython.cimports.everloop.sys.eventfd import (
     EFD_CLOEXEC,
@@ -23,6 +24,7 @@ class Waker:
     def __cinit__(self):
         self.fd = -1
         self.closing = -1
+        self.generation = forking.generation
 
     def __dealloc__(self):
         self.close()
@@ -39,6 +41,7 @@ class Waker:
     @cython.exceptval(check=False)
     def close(self) -> cython.void:
         acquire(cython.address(self.lock))
+        self.forget_writers()
         fd: cython.int = self.fd
         self.fd = -1
         if self.writers:
@@ -65,6 +68,7 @@ class Waker:
         become another file's meanwhile.
         """
         acquire(cython.address(self.lock))
+        self.forget_writers()
         fd: cython.int = self.fd
         self.writers += 1
         unlock(cython.address(self.lock))
@@ -76,6 +80,18 @@ class Waker:
             close(self.closing)
             self.closing = -1
         unlock(cython.address(self.lock))
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def forget_writers(self) -> cython.void:
+        """In a forked child: the threads of the parent that were writing are not here."""
+        if self.generation == forking.generation:
+            return
+        self.generation = forking.generation
+        self.writers = 0
+        if self.closing >= 0:
+            close(self.closing)
+            self.closing = -1
 
     @cython.cfunc
     @cython.nogil

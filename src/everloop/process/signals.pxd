@@ -1,8 +1,7 @@
 from cpython.object cimport PyObject
-from everloop.engine.gate cimport Gate
 from everloop.engine.kernel_side cimport KernelLoop
 from everloop.sys.signal cimport NSIG, sigaction_t
-from everloop.sys.threads cimport Flag
+from everloop.sys.threads cimport Flag, Lock
 
 cdef struct Slot:
     PyObject* loop                  # whose signal it is; borrowed
@@ -16,7 +15,7 @@ cdef struct Slot:
     sigaction_t before              # what it replaced
 
 cdef Slot slots[NSIG]
-cdef Gate claims                    # whoever changes slots is in its section
+cdef Lock claims                    # whoever changes slots has it
 cdef int handlers[1]                # threads that are in the handler; an array, to have a pointer
 
 

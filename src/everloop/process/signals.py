@@ -12,14 +12,16 @@ so that either it sees the signal or the handler sees that it has to be woken. A
 that is released is not given away before no handler can be using it any more
 (``handlers``).
 
-All else that changes slots is in the section of ``claims``. Those in a loop's section
-enter it, never the other way round.
+All else that changes slots has the lock ``claims``. To wait for it does not give up a
+loop's section: a loop has the signal from the start of its first watcher to the stop of
+its last one, whatever other threads do to others of them meanwhile.
 
 Invariants:
 - ``slots[n].loop`` is borrowed, and is NULL unless that loop is there and open: a
   loop gives up its signals when it is closed or freed. It may be about to be freed in
   another thread, so nobody makes a reference from it: what the slot needs of its loop
   it has pointers to.
+- ``slots[n].wake_fd`` points into the loop's waker, which is there as long as the loop.
 - ``slots[n].before`` is the handler to be put back, while ``slots[n].handled``.
 """
 
@@ -27,7 +29,6 @@ import cython
 from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.arguments import whole
 from cython.cimports.everloop.constants import EVFLAG_NOSIGMASK
-from cython.cimports.everloop.engine.gate import Gate
 from cython.cimports.everloop.engine.kernel_side import KernelLoop
 from cython.cimports.everloop.process import forking
 from cython.cimports.everloop.sys.compiler import __sync_fetch_and_add, __sync_synchronize
@@ -42,6 +43,7 @@ from cython.cimports.everloop.sys.signal import (
     SIG_UNBLOCK,
     SIGKILL,
     SIGSTOP,
+    Handler,
     pthread_sigmask,
     sigaction,
     sigaction_t,
@@ -50,12 +52,11 @@ from cython.cimports.everloop.sys.signal import (
     sigfillset,
     sigset_t,
 )
-from cython.cimports.everloop.sys.threads import Section, enter_section
+from cython.cimports.everloop.sys.threads import acquire, unlock
 from cython.cimports.libc.errno import errno
+from cython.cimports.posix.time import nanosleep, timespec
 
 from everloop.errors import Error
-
-claims = Gate()
 
 
 @cython.cfunc
@@ -65,6 +66,7 @@ def note_signal(signum: cython.int) -> cython.void:
     """What happens when a signal arrives; the C handler."""
     saved: cython.int = errno
     slot: cython.pointer[Slot] = cython.address(slots[signum])
+    replaced: Handler = cython.NULL
     __sync_fetch_and_add(handlers, 1)
     if slot.loop != cython.NULL:
         slot.pending = 1
@@ -72,9 +74,11 @@ def note_signal(signum: cython.int) -> cython.void:
         __sync_synchronize()
         if slot.alert[0]:
             eventfd_write(slot.wake_fd[0], 1)
-    __sync_fetch_and_add(handlers, -1)
     if slot.shared:
-        slot.before.sa_handler(signum)
+        replaced = slot.before.sa_handler
+    __sync_fetch_and_add(handlers, -1)
+    if replaced != cython.NULL:
+        replaced(signum)
     cython.address(errno)[0] = saved
 
 
@@ -95,49 +99,83 @@ pthread_atfork(cython.NULL, cython.NULL, forget_handlers)
 def wait_for_handlers() -> cython.void:
     """A slot has been released: let the handlers end that other threads may be in.
 
-    A few instructions and a system call. Not for ever, should one never come back.
+    A few instructions and a system call, but such a thread may have to wait for a processor.
+    Not for ever, should one never come back.
     """
-    tries: cython.int = 1000
+    tries: cython.int = 0
+    moment: timespec
+    moment.tv_sec = 0
+    moment.tv_nsec = 1000000
     __sync_synchronize()
-    while __sync_fetch_and_add(handlers, 0) and tries:
-        tries -= 1
-        sched_yield()
+    while __sync_fetch_and_add(handlers, 0) and tries < 2000:
+        tries += 1
+        if tries < 1000:
+            sched_yield()
+        else:
+            nanosleep(cython.address(moment), cython.NULL)
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def claim(loop: KernelLoop, signum: cython.int) -> cython.int:
     """Make the signal the loop's own; Error if it is another's."""
-    section: Section
-    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
-    slot: cython.pointer[Slot] = cython.address(slots[signum])
-    me: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], loop)
-    if slot.loop == me:
-        return 0
-    check_available(loop, signum)
-    slot.signals_pending = cython.address(loop.signals_pending)
-    slot.alert = cython.address(loop.alert)
-    slot.wake_fd = cython.address(loop.waker.fd)
-    slot.generation = cython.address(loop.generation)
-    slot.pending = 0
-    slot.loop = me
-    if not loop.takes_signals_by_fd and install(slot, signum, loop.flags):
-        slot.loop = cython.NULL
-        raise OSError(errno, f"signal {signum} can't be handled")
+    error: cython.int = 0
+    acquire(cython.address(claims))
+    available: cython.bint = is_available(loop, signum)
+    if available and not owned_by(loop, signum):
+        error = occupy(cython.address(slots[signum]), loop, signum)
+    unlock(cython.address(claims))
+    if not available:
+        raise_taken(signum)
+    if error:
+        raise OSError(error, f"signal {signum} can't be handled")
     return 0
 
 
 def check_available(loop: KernelLoop, signum) -> None:
     """Raises Error if another loop watches the signal."""
-    section: Section
-    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
-    slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
+    number: cython.int = check_signum(signum)
+    acquire(cython.address(claims))
+    available: cython.bint = is_available(loop, number)
+    unlock(cython.address(claims))
+    if not available:
+        raise_taken(number)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def raise_taken(signum: cython.int) -> cython.int:
+    raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def is_available(loop: KernelLoop, signum: cython.int) -> cython.bint:
+    """Whether the signal is nobody's or the loop's own; the caller has ``claims``."""
+    slot: cython.pointer[Slot] = cython.address(slots[signum])
     if slot.loop == cython.NULL or owned_by(loop, signum):
-        return
+        return True
     if slot.generation[0] == forking.generation:
-        raise Error(f"signal {signum} is watched by another loop: a signal belongs to one loop")
+        return False
     # A forked child is not bound by a loop that it did not go on with.
     vacate(slot, signum)
+    return True
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def occupy(slot: cython.pointer[Slot], loop: KernelLoop, signum: cython.int) -> cython.int:
+    """Give nobody's signal to the loop; 0 or an errno."""
+    slot.signals_pending = cython.address(loop.signals_pending)
+    slot.alert = cython.address(loop.alert)
+    slot.wake_fd = cython.address(loop.waker.fd)
+    slot.generation = cython.address(loop.generation)
+    slot.pending = 0
+    slot.loop = cython.cast(cython.pointer[PyObject], loop)
+    if not loop.takes_signals_by_fd and install(slot, signum, loop.flags):
+        slot.loop = cython.NULL
+        return errno
+    return 0
 
 
 @cython.cfunc
@@ -166,16 +204,16 @@ def release(loop: KernelLoop, signum: cython.int) -> cython.void:
 
     Unless somebody has put another in our place meanwhile, which then stays.
     """
-    section: Section
-    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
+    acquire(cython.address(claims))
     if owned_by(loop, signum):
         vacate(cython.address(slots[signum]), signum)
+    unlock(cython.address(claims))
 
 
 @cython.cfunc
 @cython.exceptval(check=False)
 def vacate(slot: cython.pointer[Slot], signum: cython.int) -> cython.void:
-    """Make the signal nobody's; the caller is in the section of ``claims``."""
+    """Make the signal nobody's; the caller has ``claims``."""
     current: sigaction_t
     if slot.handled:
         sigaction(signum, cython.NULL, cython.address(current))
@@ -201,12 +239,19 @@ def share(loop: KernelLoop, signum, shared) -> None:
 
     shared: whether the Python handler is to have it as well.
     """
-    section: Section
-    enter_section(cython.address(section), cython.cast(cython.pointer[PyObject], claims))
-    slot: cython.pointer[Slot] = cython.address(slots[check_signum(signum)])
-    if not owned_by(loop, signum) or not slot.handled:
-        return
+    number: cython.int = check_signum(signum)
+    wanted: cython.bint = bool(shared)
+    acquire(cython.address(claims))
+    if owned_by(loop, number) and slots[number].handled:
+        take_back(cython.address(slots[number]), number, wanted)
+    unlock(cython.address(claims))
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def take_back(slot: cython.pointer[Slot], signum: cython.int, shared: cython.bint) -> cython.void:
     slot.shared = 0
+    wait_for_handlers()
     current: sigaction_t
     sigaction(signum, cython.NULL, cython.address(current))
     if current.sa_handler != note_signal:

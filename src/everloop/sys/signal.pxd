@@ -1,3 +1,5 @@
+ctypedef void (*Handler)(int) noexcept nogil
+
 cdef extern from "signal.h" nogil:
     ctypedef struct sigset_t:
         pass
@@ -21,12 +23,12 @@ cdef extern from "signal.h" nogil:
         SIGTRAP
 
     struct sigaction_t "sigaction":
-        void (*sa_handler)(int) noexcept nogil
+        Handler sa_handler
         sigset_t sa_mask
         int sa_flags
 
-    void (*SIG_DFL)(int) noexcept nogil
-    void (*SIG_IGN)(int) noexcept nogil
+    Handler SIG_DFL
+    Handler SIG_IGN
 
     int sigaction(int signum, const sigaction_t* new, sigaction_t* old)
     int sigemptyset(sigset_t* set)

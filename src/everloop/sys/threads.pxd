@@ -6,6 +6,9 @@ cdef extern from *:
     """
     #ifdef Py_GIL_DISABLED
 
+    #include <sched.h>
+    #include <time.h>
+
     /* A critical section of CPython's on an object. As the GIL, it is given up whenever
        the thread blocks or waits, and taken again afterwards; so it can't deadlock, and
        what is done under it need not fear more than under the GIL. */
@@ -60,6 +63,33 @@ cdef extern from *:
 
     #define everloop_enter_nothing(held) (((everloop_section *)(held))->object = NULL)
 
+    /* A lock that is waited for on the spot. As nobody parks for it, it is not handed over to
+       a thread that a forked child is without, and no section is given up on the way to it:
+       what the caller was in the middle of stays so. */
+    typedef unsigned char everloop_lock;
+
+    static inline void everloop_pause(unsigned tries)
+    {
+        /* In the end even a thread of a lower priority gets on that has the lock. */
+        static const struct timespec moment = {0, 50000};
+        if (tries > 200)
+            nanosleep(&moment, NULL);
+        else if (tries > 100)
+            sched_yield();
+    }
+
+    static inline void everloop_lock_acquire(everloop_lock *lock)
+    {
+        for (unsigned tries = 0; __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE); )
+            while (__atomic_load_n(lock, __ATOMIC_RELAXED))
+                everloop_pause(++tries);
+    }
+
+    static inline void everloop_lock_release(everloop_lock *lock)
+    {
+        __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+    }
+
     /* Whether some thread waits to get in; bit 1 of a mutex: it has parked threads. */
     static inline int everloop_wanted(PyObject *object)
     {
@@ -95,10 +125,6 @@ cdef extern from *:
 
     #define EVERLOOP_FREE_THREADED 1
 
-    typedef PyMutex everloop_lock;
-    #define everloop_lock_acquire(lock) PyMutex_Lock(lock)
-    #define everloop_lock_release(lock) PyMutex_Unlock(lock)
-    #define everloop_lock_make_anew(lock) ((void)(*(lock) = (PyMutex){0}))
     typedef _Atomic int everloop_flag;
     #define everloop_load(place) __atomic_load_n(place, __ATOMIC_RELAXED)
     #define everloop_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
@@ -123,7 +149,6 @@ cdef extern from *:
     typedef struct {} everloop_lock;
     #define everloop_lock_acquire(lock) ((void)(lock))
     #define everloop_lock_release(lock) ((void)(lock))
-    #define everloop_lock_make_anew(lock) ((void)(lock))
     typedef volatile int everloop_flag;
     #define everloop_load(place) (*(place))
     #define everloop_store(place, value) ((void)(*(place) = (value)))
@@ -159,12 +184,12 @@ cdef extern from *:
     # object and is still there.
     bint referenced_once "everloop_referenced_once"(PyObject* object) noexcept
 
-    # For a few instructions that call nothing. To wait for it may give up sections.
+    # For a few instructions that neither wait for anything nor drop a reference: others wait for
+    # them on the spot, and can't be stopped meanwhile.
     ctypedef struct Lock "everloop_lock":
         pass
     void acquire "everloop_lock_acquire"(Lock* lock) noexcept
     void unlock "everloop_lock_release"(Lock* lock) noexcept
-    void make_lock_anew "everloop_lock_make_anew"(Lock* lock) noexcept nogil
 
     # What threads and signal handlers set and look at without a lock or section.
     ctypedef int Flag "everloop_flag"

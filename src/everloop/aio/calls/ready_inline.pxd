@@ -5,7 +5,7 @@ from everloop.aio.calls.handle cimport Handle
 from everloop.aio.calls.ready cimport ReadyQueue
 from everloop.sys.python cimport PyObject_GC_IsTracked, PyObject_GC_Track, PyObject_GC_UnTrack
 
-cdef inline void append(ReadyQueue queue, Handle handle):
+cdef inline void append(ReadyQueue queue, Handle handle) noexcept:
     if queue.count:
         queue.last.next = handle
     else:
@@ -13,17 +13,28 @@ cdef inline void append(ReadyQueue queue, Handle handle):
     queue.last = handle
     queue.count += 1
 
+cdef inline Handle append_in_lock(ReadyQueue queue, Handle handle):
+    """The same, but what was last is not dropped by the queue: it is returned."""
+    cdef Handle last = handle
+    if queue.count:
+        queue.last.next, last = last, queue.last.next
+    else:
+        queue.first, last = last, queue.first
+    queue.count += 1
+    last = handle
+    queue.last, last = last, queue.last
+    return last
+
 cdef inline void join(ReadyQueue queue, ReadyQueue other) noexcept:
     """Move all of the other, which must not be empty, to the end of the queue."""
+    cdef Handle last = None
     if queue.count:
-        queue.last.next = other.first
+        queue.last.next, other.first = other.first, queue.last.next
     else:
-        queue.first = other.first
-    queue.last = other.last
+        queue.first, other.first = other.first, queue.first
     queue.count += other.count
-    other.first = None
-    other.last = None
     other.count = 0
+    queue.last, other.last, last = other.last, last, queue.last
 
 cdef inline Handle take(ReadyQueue queue):
     """The next handle; there must be one."""

@@ -10,6 +10,7 @@ cdef class Turn(Loop):
     cdef Lock mail_lock          # of mail
     cdef Flag mailed             # there is some
     cdef ReadyQueue mail         # calls that other threads have asked for, without the GIL
+    cdef ReadyQueue taken        # the mail before it, which is empty as long as nobody takes it
     cdef Flag waking     # a call from elsewhere has ended the wait that is on
     cdef bint continuous         # the run that is on is not one of a single pass
     cdef object driver           # a selector that waits in place of the kernel, or None

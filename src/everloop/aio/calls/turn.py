@@ -27,7 +27,14 @@ from cython.cimports.everloop.aio.calls.observing import (
     runs_by_tool,
 )
 from cython.cimports.everloop.aio.calls.ready import ReadyQueue
-from cython.cimports.everloop.aio.calls.ready_inline import append, hide, join, show, take
+from cython.cimports.everloop.aio.calls.ready_inline import (
+    append,
+    append_in_lock,
+    hide,
+    join,
+    show,
+    take,
+)
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EVBREAK_CANCEL, EVRUN_NOWAIT
 from cython.cimports.everloop.engine.inline import enter_loop, in_loop, let_in
@@ -54,6 +61,7 @@ class Turn(Loop):
     def __cinit__(self, *args, **kwargs):
         self.ready = ReadyQueue()
         self.mail = ReadyQueue()
+        self.taken = ReadyQueue()
         self.due = []
         self.needs_host = True
 
@@ -128,9 +136,11 @@ class Turn(Loop):
             self.queue_call(handle)
             return
         acquire(cython.address(self.mail_lock))
-        append(self.mail, handle)
+        mail: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], self.mail)
+        last: Handle = append_in_lock(cython.cast(ReadyQueue, mail), handle)
         self.mailed = True
         unlock(cython.address(self.mail_lock))
+        del last
         fence()
 
     @cython.cfunc
@@ -140,8 +150,9 @@ class Turn(Loop):
         if FREE_THREADED and self.mailed:
             acquire(cython.address(self.mail_lock))
             self.mailed = False
-            join(self.ready, self.mail)
+            self.mail, self.taken = self.taken, self.mail
             unlock(cython.address(self.mail_lock))
+            join(self.ready, self.taken)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
