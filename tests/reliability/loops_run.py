@@ -25,7 +25,7 @@ import threading
 import time
 
 import everloop
-from everloop import EV_CUSTOM, Error
+from everloop import EV_CUSTOM, EV_WRITE, Error
 
 from .faults_run import make_certificate
 
@@ -609,6 +609,80 @@ def shared_signals(seconds, seed):
     be_told(0)
     end(threads, loops, runners)
     return sum(seen)
+
+
+@program
+def embeds(seconds, seed):
+    """Loops are embedded and taken out again in threads, while others change what is in them."""
+    threads = Threads(seconds, seed)
+    outers = [everloop.Loop() for _ in range(2)]
+    inners = [everloop.Loop(), everloop.Loop(), everloop.EventLoop(), everloop.EventLoop()]
+    embeds = [outers[number % 2].embed(inner) for number, inner in enumerate(inners)]
+    told = [0] * len(inners)
+    one, other = socket.socketpair()
+
+    def note(watcher, revents):
+        told[watcher.data] += 1
+
+    def is_told(number):
+        before = told[number]
+        asyncs[number].send()
+        wait_until(lambda: told[number] > before, "a send")
+
+    asyncs = [inner.async_(note, number) for number, inner in enumerate(inners)]
+    for watcher in asyncs:
+        watcher.start()
+    for loop in outers:
+        loop.ref()
+        threads.start(loop.start)
+    runners, threads.threads = threads.threads, []
+
+    def embed(chance):
+        embed = chance.choice(embeds)
+        chance.choice((embed.start, embed.start, embed.stop))()
+
+    def change(chance):
+        inner = chance.choice(inners)
+        several = [inner.io(one, EV_WRITE, lambda w, e: w.stop()) for _ in range(4)]
+        for watcher in several:
+            watcher.start()
+        asyncs[inners.index(inner)].send()
+        for watcher in several[chance.randrange(4) :]:
+            watcher.stop()
+
+    def embed_running(chance, embed):
+        """In a loop that stands still; the one that is embedded runs by itself."""
+        embed.start()
+        embed.stop()
+
+    def send(chance):
+        is_told(0)
+
+    for function in (embed, embed, change, change):
+        threads.again_and_again(function)
+    threads.join()
+    for number in range(len(inners)):
+        embeds[number].start()
+        is_told(number)
+        embeds[number].stop()
+    end(threads, outers, runners)
+
+    threads = Threads(seconds / 2, seed)
+    inners[0].ref()
+    threads.start(inners[0].start)
+    runners, threads.threads = threads.threads, []
+    still = [everloop.Loop() for _ in range(2)]
+    for loop in (*still, still[0]):
+        threads.again_and_again(embed_running, loop.embed(inners[0]))
+    threads.again_and_again(send)
+    threads.join()
+    end(threads, inners[:1], runners)
+    for loop in (*inners[1:], *still):
+        loop.verify()
+        loop.close()
+    one.close()
+    other.close()
+    return sum(told)
 
 
 @program

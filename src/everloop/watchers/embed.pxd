@@ -5,7 +5,7 @@ from everloop.watchers.io cimport Io
 cdef class Embed(Watcher):
     cdef CallingLoop _other
     cdef object io       # internal Io on the other loop's kernel descriptor, while active
-    cdef object prepare  # internal Prepare, while active
+    cdef object prepare  # internal Prepare, while active: one for each start
     cdef object alarm    # internal Timer, while active, for a loop that needs a host
 
 cdef Embed embed_of(Io io)

@@ -9,8 +9,11 @@ A loop that needs a host, as an EventLoop does, has more to do than its descript
 This one is its host: it wakes this one whenever there is something new, and the internal
 Prepare has an internal Timer go off when it is due.
 
-``Loop.embedders`` of the other loop lists the active Embed watchers on it, which
-follow it when its kernel's side is made anew and stop when it is closed.
+``Loop.embedders`` of the other loop lists the Prepares of the active Embed watchers on it,
+which follow it when its kernel's side is made anew and stop when it is closed.
+
+An Embed is changed in the section of its own loop, the other loop in that of the other.
+To enter one may give up the other one: what was looked at before is looked at again.
 """
 
 import cython
@@ -93,29 +96,31 @@ class Embed(Watcher):
         loop: CallingLoop = self.loop
         if unable(loop):
             make_able(self)
-        check_other(self._other, loop)
-        open_waker(self._other)
+        other: CallingLoop = self._other
+        check_other(other, loop)
+        open_waker(other)
         prepare: Prepare = Prepare(loop, on_prepare, self, EV_MINPRI)
         prepare.flags |= INTERNAL
-        io: Io = kernel_watcher(self, loop)
-        alarm: Timer = new_alarm(self, loop) if self._other.needs_host else None
-        if self.flags & ACTIVE:
-            return  # started by a finalizer meanwhile
+        io: Io = kernel_watcher(self, other)
+        alarm: Timer = new_alarm(self, loop) if other.needs_host else None
+        if self.flags & ACTIVE or self._other is not other:
+            # By a finalizer, or another thread, meanwhile.
+            return Embed.start(self)
         self.prepare = prepare
         self.io = io
         self.alarm = alarm
         try:
             prepare.start()
             io.start()
-            self._other.embedders.append(self)
-            self._other.alert = True
             if alarm is not None:
                 loop.guests.append(self)
-                take_host(self._other)
             loop.activate(self)
+            join(other, prepare)
         except BaseException:
-            leave_other(self)
+            withdraw(self, other, prepare)
             raise
+        if self.prepare is not prepare:
+            part(other, prepare)
 
     @cython.always_allow_keywords(False)
     def stop(self):
@@ -123,8 +128,7 @@ class Embed(Watcher):
         section: Section
         enter_loop_of(cython.address(section), self)
         if self.flags & ACTIVE:
-            leave_other(self)
-            self.loop.deactivate(self)
+            withdraw(self, self._other, self.prepare)
         elif self.slot:
             self.loop.take_back(self)
 
@@ -196,20 +200,45 @@ def open_waker(other: CallingLoop) -> cython.int:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def take_host(other: CallingLoop) -> cython.int:
+def join(other: CallingLoop, prepare: Prepare) -> cython.int:
+    """Have the other loop know of a start."""
     section: Section
     enter_loop(cython.address(section), other)
-    other.take_host()
+    other.check_open()
+    other.embedders.append(prepare)
+    other.alert = True
+    if other.needs_host:
+        other.take_host()
     return 0
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def leave_host(other: CallingLoop) -> cython.int:
+def part(other: CallingLoop, prepare: Prepare) -> cython.int:
+    """Have it forget the start; nothing if it has."""
     section: Section
     enter_loop(cython.address(section), other)
-    other.leave_host()
+    if remove_from(other.embedders, prepare):
+        if other.needs_host:
+            other.leave_host()
+        other.update_alert()
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def notice_fork(other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop(cython.address(section), other)
+    return other.notice_fork()
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def hand_over_changes(other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop(cython.address(section), other)
+    return other.hand_over_changes()
 
 
 @cython.cfunc
@@ -226,17 +255,17 @@ def reaches(inner: CallingLoop, sought: CallingLoop) -> cython.bint:
     """Whether sought is inner, or embedded in it at any depth."""
     if inner is sought:
         return True
-    for embed in sought.embedders:
-        outer: CallingLoop = embed.loop
+    for prepare in sought.embedders:
+        outer: CallingLoop = cython.cast(Prepare, prepare).loop
         if reaches(inner, outer):
             return True
     return False
 
 
 @cython.cfunc
-def kernel_watcher(self: Embed, loop: CallingLoop) -> Io:
+def kernel_watcher(self: Embed, other: CallingLoop) -> Io:
     """An Io for the other loop's descriptor, at this watcher's priority."""
-    io: Io = new_internal_io(loop, self._other.kernel.fd, EV_READ, on_readable)
+    io: Io = new_internal_io(self.loop, other.kernel.fd, EV_READ, on_readable)
     io.data = self
     io.rank = self.rank
     return io
@@ -256,20 +285,20 @@ def new_alarm(self: Embed, loop: CallingLoop) -> Timer:
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
-def leave_other(self: Embed) -> cython.int:
-    """Have no part in the other loop any more, however far start() came."""
-    Io.stop(self.io)
-    Prepare.stop(self.prepare)
-    self.io = None
-    self.prepare = None
-    remove_from(self._other.embedders, self)
-    if self.alarm is not None:
-        Timer.stop(self.alarm)
-        self.alarm = None
-        if remove_from(self.loop.guests, self):
-            leave_host(self._other)
-    self._other.update_alert()
-    return 0
+def withdraw(self: Embed, other: CallingLoop, prepare: Prepare) -> cython.int:
+    """Take back a start, however far it came, unless that has been done."""
+    if self.prepare is prepare:
+        Io.stop(self.io)
+        Prepare.stop(prepare)
+        self.io = None
+        self.prepare = None
+        if self.alarm is not None:
+            Timer.stop(self.alarm)
+            self.alarm = None
+            remove_from(self.loop.guests, self)
+        if self.flags & ACTIVE:
+            self.loop.deactivate(self)
+    return part(other, prepare)
 
 
 @cython.cfunc
@@ -300,23 +329,24 @@ def on_prepare(prepare: Prepare, revents):
     pass must not keep this loop from going on.
     """
     self: Embed = prepare.data
-    self._other.notice_fork()
+    other: CallingLoop = self._other
+    notice_fork(other)
     if self.alarm is not None:
         set_alarm(self)
         return
     passes: cython.int = 8
-    while passes and self.flags & ACTIVE and self._other.descriptors.change_count:
+    while passes and self.prepare is prepare and other.descriptors.change_count:
         passes -= 1
         sweep_embedded(self)
-    if not passes and self.flags & ACTIVE:
-        self._other.hand_over_changes()
+    if not passes and self.prepare is prepare:
+        hand_over_changes(other)
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def set_alarms(loop: CallingLoop) -> cython.int:
     """The same for all loops that this one is the host of."""
-    for embed in loop.guests:
+    for embed in loop.guests.copy():
         set_alarm(embed)
     return 0
 
@@ -327,6 +357,8 @@ def set_alarm(self: Embed) -> cython.int:
     """Have the other loop swept when it is due: at once, at a time, or when it wakes this one."""
     alarm: Timer = self.alarm
     left: nanoseconds = until_due(self._other)
+    if alarm is None or self.alarm is not alarm:
+        return 0
     Timer.stop(alarm)
     if left < FOREVER:
         alarm.set(cython.cast(cython.double, max(left, 0)) / 1e9, LONG)
@@ -347,18 +379,36 @@ def sweep_embedded(self: Embed) -> cython.int:
 @cython.exceptval(-1, check=False)
 def stop_embedders(other: CallingLoop) -> cython.int:
     """The other loop is about to be closed."""
-    for embed in list(other.embedders):
-        Embed.stop(embed)
+    for prepare in other.embedders.copy():
+        take_back(prepare, other)
     return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def take_back(prepare: Prepare, other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop_of(cython.address(section), prepare)
+    return withdraw(prepare._data, other, prepare)
 
 
 @cython.cfunc
 @cython.exceptval(-1, check=False)
 def follow_rebuild(other: CallingLoop) -> cython.int:
     """The other loop has a new descriptor."""
-    for watcher in other.embedders:
-        embed: Embed = watcher
+    for prepare in other.embedders.copy():
+        watch_anew(prepare, other)
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def watch_anew(prepare: Prepare, other: CallingLoop) -> cython.int:
+    section: Section
+    enter_loop_of(cython.address(section), prepare)
+    embed: Embed = prepare._data
+    if embed.prepare is prepare:
         Io.stop(embed.io)
-        embed.io = kernel_watcher(embed, embed.loop)
+        embed.io = kernel_watcher(embed, other)
         embed.io.start()
     return 0
