@@ -163,8 +163,8 @@ def test_what_happens_while_nobody_waits_is_merged(loop, run):
 def test_calls_from_a_thread(loop, run):
     async def main():
         caller = loop.async_()
-        thread = threading.Timer(0.01, caller.send)
-        thread.start()
+        thread = threading.Thread(target=caller.send)
+        loop.call_soon(thread.start)  # not before the coroutine waits: nobody would hear it
         assert await caller == EV_ASYNC
         thread.join()
 
