@@ -1,6 +1,8 @@
 """ReadyQueue: the calls that are to be made as soon as possible."""
 
 import asyncio
+import contextvars
+import gc
 import weakref
 
 import everloop
@@ -74,6 +76,88 @@ def test_long_chains_of_handles_held_elsewhere(loop, run_round):
     run_round()
     assert [each() for each in gone[1:]] == [None, None]
     first.cancel()
+
+
+def test_contexts_of_long_queues_are_hidden_until_their_calls(loop, run_round):
+    """The garbage collector would look at thousands of them, again and again."""
+    seen = []
+    given = contextvars.copy_context()
+
+    def look():
+        handles = [loop.call_soon(Called()) for _ in range(1000)]
+        handles.append(loop.call_soon(Called(), context=given))
+        contexts = [handle.get_context() for handle in handles]
+        seen.extend(contexts)
+        seen.append([gc.is_tracked(context) for context in contexts])
+        for handle in handles[::2]:
+            handle.cancel()
+
+    loop.call_soon(look)
+    run_round()
+    run_round()
+    tracked = seen.pop()
+    assert tracked[0] and not any(tracked[500:-1]) and tracked[-1]
+    assert all(gc.is_tracked(context) for context in seen)
+
+
+def test_contexts_of_long_queues_end(run_program):
+    """In whatever way a call leaves the queue, and whoever keeps its context."""
+    run_program(
+        """
+        import asyncio, contextvars, gc, threading
+
+        variable = contextvars.ContextVar("variable")
+
+        class Member:
+            pass
+
+        def fill(loop, kept):
+            handles = [loop.call_soon_threadsafe(variable.set, Member()) for _ in range(3000)]
+            for handle in handles[1::3]:
+                handle.cancel()
+            kept.extend(handle.get_context() for handle in handles[2::3])
+            gc.collect()
+
+        def stop_with_them(loop):
+            loop.call_soon(lambda: (fill(loop, kept), loop.stop()))
+            loop.run_forever()
+            assert all(map(gc.is_tracked, kept))
+
+        def run_them(loop):
+            loop.call_soon(lambda: (fill(loop, kept), loop.call_soon(loop.stop)))
+            loop.run_forever()
+            assert all(map(gc.is_tracked, kept))
+
+        def from_a_thread(loop):
+            def send():
+                fill(loop, kept)
+                loop.call_soon_threadsafe(loop.stop)
+
+            thread = threading.Thread(target=send)
+            loop.call_soon(thread.start)
+            loop.run_forever()
+            thread.join()
+
+        def drop_the_loop_in_a_call(loop):
+            loop.call_soon(lambda: (fill(loop, kept), ev.Loop.close(loop)))
+            loop.run_forever()
+
+        for use in stop_with_them, run_them, from_a_thread, drop_the_loop_in_a_call:
+            for end in ev.EventLoop.close, lambda loop: None:
+                kept = []
+                loop = ev.new_event_loop()
+                use(loop)
+                end(loop)
+                del loop
+                gc.collect()
+                assert len(kept) == 1000
+                kept.clear()
+                gc.collect()
+        print("ended")
+        """,
+        "ended",
+        hangs_after=60,
+    )
 
 
 def test_calls_that_drop_the_queue(handled):

@@ -166,6 +166,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
+    bint PyContext_CheckExact(object context)
     int PyContext_Enter(object context) noexcept
     int PyContext_Exit(object context) noexcept
     void PyObject_GC_UnTrack(PyObject* object)

@@ -13,8 +13,9 @@ cdef class Handle:
     cdef tuple args
     cdef object context
     cdef bint is_cancelled
+    cdef unsigned char threadsafe      # other threads may know of it
+    cdef unsigned char context_hidden  # from the garbage collector: it is in the queue
     cdef object text         # the repr from before cancel(), in debug mode
-    cdef bint threadsafe     # other threads may know of it
     cdef unsigned long runner  # the thread that makes the call now, or 0; of a threadsafe one
     cdef object over         # an Event for threads that wait for the end of the call, or None
     cdef object traceback    # where it was made, in debug mode

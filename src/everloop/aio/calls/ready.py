@@ -7,13 +7,19 @@ Invariants:
 - The garbage collector does not see handles that join the queue of a running loop,
   and so takes all that they refer to as alive. It does again when the loop ends with
   them in the queue, or when their call is over and somebody else keeps them.
+- From MANY calls on it does not see the context of each either: there would be thousands
+  for it to look at, again and again. A context is hidden only while its handle is in the
+  queue, which keeps it alive: one that ends has to be in the collector's lists.
 - Links are taken apart by clear() alone, not by the garbage collector: it would
   recurse from handle to handle.
 """
 
 import cython
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.calls.handle import Handle
 from cython.cimports.everloop.aio.calls.ready_inline import show, take
+from cython.cimports.everloop.sys.python import PyContext_CheckExact, PyObject_GC_UnTrack
+from cython.cimports.everloop.sys.threads import owned_alone
 
 
 @cython.no_gc_clear
@@ -48,3 +54,13 @@ class ReadyQueue:
 
     def __len__(self):
         return self.count
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def hide_context(handle: Handle) -> cython.void:
+    """Hide a context that is the handle's alone from the garbage collector."""
+    context: cython.pointer[PyObject] = cython.cast(cython.pointer[PyObject], handle.context)
+    if PyContext_CheckExact(handle.context) and owned_alone(context):
+        PyObject_GC_UnTrack(context)
+        handle.context_hidden = True

@@ -55,3 +55,9 @@ cdef inline void hide(Handle handle):
 cdef inline void show(Handle handle):
     if not PyObject_GC_IsTracked(handle):
         PyObject_GC_Track(<PyObject*>handle)
+    show_context(handle)
+
+cdef inline void show_context(Handle handle):
+    if handle.context_hidden:
+        handle.context_hidden = False
+        PyObject_GC_Track(<PyObject*>handle.context)

@@ -26,13 +26,14 @@ from cython.cimports.everloop.aio.calls.observing import (
     handle_class,
     runs_by_tool,
 )
-from cython.cimports.everloop.aio.calls.ready import ReadyQueue
+from cython.cimports.everloop.aio.calls.ready import MANY, ReadyQueue, hide_context
 from cython.cimports.everloop.aio.calls.ready_inline import (
     append,
     append_in_lock,
     hide,
     join,
     show,
+    show_context,
     take,
 )
 from cython.cimports.everloop.clock import nanoseconds
@@ -120,6 +121,8 @@ class Turn(Loop):
         self.take_mail()
         if self.runs:
             hide(handle)
+            if self.ready.count >= MANY:
+                hide_context(handle)
         elif self.waiting:
             self.waker.wake()
         append(self.ready, handle)
@@ -230,6 +233,7 @@ class Turn(Loop):
             if not self.ready.count:
                 break
             handle = take(self.ready)
+            show_context(handle)
             if not owned_alone(cython.cast(cython.pointer[PyObject], handle)):
                 show(handle)
             run_handle(handle)
