@@ -5,6 +5,11 @@ cdef enum:
     FEW_ARGUMENTS = 7  # up to this many are passed without making room on the heap
     RANK = 2           # of everything that asyncio calls: priority 0, the middle of five
 
+cdef class Trace:
+    """What debug mode keeps of a call."""
+    cdef object made         # the traceback of where it was asked for, or None
+    cdef str text            # the handle's repr from before cancel(), or None
+
 cdef class Handle:
     cdef object __weakref__
     cdef Handle next         # in the ready queue
@@ -15,13 +20,9 @@ cdef class Handle:
     cdef bint is_cancelled
     cdef unsigned char threadsafe      # other threads may know of it
     cdef unsigned char context_hidden  # from the garbage collector: it is in the queue
-    cdef object text         # the repr from before cancel(), in debug mode
     cdef unsigned long runner  # the thread that makes the call now, or 0; of a threadsafe one
     cdef object over         # an Event for threads that wait for the end of the call, or None
-    cdef object traceback    # where it was made, in debug mode
-
-    cdef int wait_until_over(self) except -1
-    cdef int forget(self) except -1
+    cdef Trace trace         # in debug mode
 
 cdef class TimerHandle(Timer):
     cdef Handle handle       # what is to be done

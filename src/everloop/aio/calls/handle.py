@@ -46,6 +46,12 @@ from everloop.aio.stdlib import (
 SHOWS_ARGUMENTS_ALWAYS = "debug" not in inspect.signature(format_callback_source).parameters
 
 
+@cython.final
+@cython.cclass
+class Trace:
+    pass
+
+
 @cython.freelist(1024)
 @cython.no_gc_clear
 @cython.nonecheck(True)
@@ -68,17 +74,17 @@ class Handle:
         section: Section
         enter_loop(cython.address(section), self.loop)
         if self.threadsafe:
-            self.wait_until_over()
+            wait_until_over(self)
         else:
             check_thread(self.loop)
-        self.forget()
+        forget(self)
 
     def cancelled(self) -> bool:
         """Whether `cancel` has been called. Waits as that does."""
         section: Section
         enter_loop(cython.address(section), self.loop)
         if self.threadsafe:
-            self.wait_until_over()
+            wait_until_over(self)
         return self.is_cancelled
 
     def get_context(self):
@@ -92,36 +98,6 @@ class Handle:
         section: Section
         enter_loop(cython.address(section), self.loop)
         run_handle(self)
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def wait_until_over(self) -> cython.int:
-        """Wait while another thread makes the call.
-
-        Whether it does is looked at in the loop's section, as it is begun and ended; the
-        Event is made before, since that may let others run.
-        """
-        if self.runner == 0 or self.runner == PyThread_get_thread_ident():
-            return 0
-        over: object = threading.Event()
-        if self.runner == 0:
-            return 0
-        if self.over is None:
-            self.over = over
-        self.over.wait()
-        return 0
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def forget(self) -> cython.int:
-        if self.is_cancelled:
-            return 0
-        self.is_cancelled = True
-        if self.loop.debug_mode:
-            self.text = repr(self)
-        self.callback = None
-        self.args = None
-        return 0
 
     @property
     def _cancelled(self):
@@ -151,7 +127,7 @@ class Handle:
 
     @property
     def _source_traceback(self):
-        return self.traceback
+        return self.trace.made if self.trace is not None else None
 
     def _face(self):
         return ThreadSafeHandle if self.threadsafe else asyncio.Handle
@@ -164,7 +140,9 @@ class Handle:
     def __repr__(self):
         section: Section
         enter_loop(cython.address(section), self.loop)
-        return self.text or f"<{' '.join(describe('Handle', self))}>"
+        if self.trace is not None and self.trace.text:
+            return self.trace.text
+        return f"<{' '.join(describe('Handle', self))}>"
 
 
 @cython.nonecheck(True)
@@ -186,7 +164,7 @@ class TimerHandle(Timer):
         check_thread(self.handle.loop)
         if self.handle.is_cancelled:
             return
-        self.handle.forget()
+        forget(self.handle)
         if self.flags & ACTIVE:
             self.loop.timers.remove(self)
             self.loop.deactivate(self)
@@ -253,7 +231,7 @@ class TimerHandle(Timer):
 
     @property
     def _source_traceback(self):
-        return self.handle.traceback
+        return self.handle._source_traceback
 
     def _repr_info(self):
         section: Section
@@ -313,14 +291,51 @@ alias_method(TimerHandle, "__class__", property(lambda self: asyncio.TimerHandle
 
 
 @cython.cfunc
+@cython.exceptval(-1, check=False)
+def wait_until_over(handle: Handle) -> cython.int:
+    """Wait while another thread makes the call.
+
+    Whether it does is looked at in the loop's section, as it is begun and ended; the
+    Event is made before, since that may let others run.
+    """
+    if handle.runner == 0 or handle.runner == PyThread_get_thread_ident():
+        return 0
+    over: object = threading.Event()
+    if handle.runner == 0:
+        return 0
+    if handle.over is None:
+        handle.over = over
+    handle.over.wait()
+    return 0
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+@cython.nonecheck(True)
+def forget(handle: Handle) -> cython.int:
+    """What cancel() does."""
+    if handle.is_cancelled:
+        return 0
+    handle.is_cancelled = True
+    if handle.loop.debug_mode:
+        text: str = repr(handle)
+        if handle.trace is None:
+            handle.trace = Trace()
+        handle.trace.text = text
+    handle.callback = None
+    handle.args = None
+    return 0
+
+
+@cython.cfunc
 def describe(name: str, handle: Handle) -> list:
     info = [name]
     if handle.is_cancelled:
         info.append("cancelled")
     if handle.callback is not None:
         info.append(source_of(handle))
-    if handle.traceback:
-        frame = handle.traceback[len(handle.traceback) - 1]
+    if handle.trace is not None and handle.trace.made:
+        frame = handle.trace.made[len(handle.trace.made) - 1]
         info.append(f"created at {frame[0]}:{frame[1]}")
     return info
 
@@ -341,7 +356,8 @@ def new_handle(loop: Turn, callback: object, args: tuple, context: object) -> Ha
     self.args = args
     self.context = PyContext_CopyCurrent() if context is None else context
     if loop.debug_mode:
-        self.traceback = extract_stack()
+        self.trace = Trace()
+        self.trace.made = extract_stack()
     return self
 
 
@@ -460,7 +476,7 @@ def handle_failed(handle: Handle, shown: object) -> cython.int:
             "exception": error,
             "handle": shown,
         }
-        if handle.traceback:
-            context["source_traceback"] = handle.traceback
+        if handle.trace is not None and handle.trace.made:
+            context["source_traceback"] = handle.trace.made
         handle.loop.call_exception_handler(context)
     return 0
