@@ -448,7 +448,13 @@ def removal(watched, removed):
 async def removal_of_numbers_beyond_all():
     loop = asyncio.get_running_loop()
     numbers = (2**31 - 1, 2**31, 2**63, 2**64)
-    return [(loop.remove_reader(fd), loop.remove_writer(fd)) for fd in numbers]
+    seen = [(loop.remove_reader(fd), loop.remove_writer(fd)) for fd in numbers]
+    for fd in (-1, -(2**31) - 1, -(2**64)):
+        for remove in (loop.remove_reader, loop.remove_writer):
+            with pytest.raises(ValueError, match="-1|descriptor") as raised:
+                remove(fd)
+            seen.append(str(raised.value))
+    return seen
 
 
 def test_removing_what_no_file_can_have():

@@ -7,6 +7,7 @@ its relatives, what tools look at, and the end.
 """
 
 import asyncio
+import collections
 import os
 from types import CoroutineType
 
@@ -133,13 +134,19 @@ class Core(Carrying):
         section: Section
         enter_loop(cython.address(section), self)
         self.take_mail()
-        return ReadyCalls(self.ready, self._take_ready, self.call_soon)
+        return ReadyCalls(self.ready, self._take_ready, self._put_ready)
 
     @_ready.setter
     def _ready(self, queue):
         section: Section
         enter_loop(cython.address(section), self)
-        self.ready.clear()
+        # A queue of calls of one's own is taken over; anything else, as a mock, changes nothing.
+        if isinstance(queue, (collections.deque, list)):
+            handles: list = list(queue)
+            self.take_mail()
+            self.ready.clear()
+            for handle in handles:
+                self._put_ready(handle)
 
     # Opening and closing
 

@@ -67,7 +67,7 @@ class EventLoop(
         self._open_descriptors()
         try:
             StandardLoop.__init__(self, Selector(self))
-            self._notice_time()
+            self._notice_overrides()
         except BaseException:
             # There is less than close(), which __del__() would call, expects.
             self._closed = True
@@ -105,10 +105,11 @@ class EventLoop(
     def __class__(self, kind):
         # As test libraries do that put a time() of their own into a loop.
         object.__dict__["__class__"].__set__(self, kind)
-        self._notice_time()
+        self._notice_overrides()
 
-    def _notice_time(self):
-        """The class may have a time() of its own."""
+    def _notice_overrides(self):
+        """The class may have a time() or call_at() of its own, by which call_later() goes."""
+        self._later_by_call_at = type(self).call_at is not call_at
         if type(self).time is not EventLoop.time:
             self._patch_time(self.time, ready=False)
 
@@ -121,7 +122,11 @@ class EventLoop(
         thread; what else is raised is an exception that stopped the loop, such as
         KeyboardInterrupt.
         """
-        run_as_running(self, Core._run_until_stopped)
+        self._later_by_call_at = getattr(self.call_at, "__self__", None) is not self or (
+            type(self).call_at is not call_at
+        )
+        own = getattr(self._run_once, "__func__", None) is run_once
+        run_as_running(self, Core._run_until_stopped if own else run_turn_by_turn)
 
     def start(self, flags=0):
         """Run as `Loop.start` does; coroutines run, too."""
@@ -161,7 +166,7 @@ class EventLoop(
         self.close()
 
     def _run_once(self):
-        Loop.start(self, EVRUN_ONCE)
+        Loop.start(self, EVRUN_NOWAIT if self._stopping else EVRUN_ONCE)
 
     # Sockets
 
@@ -206,9 +211,22 @@ class EventLoop(
             if resume_reading:
                 transp.resume_reading()
 
+    def _sock_read_done(self, fd, fut, handle=None):
+        # Not remove_reader(): by now a sock_recv() may be waiting, which that would end.
+        if handle is None or not handle.cancelled():
+            self._remove_reader(fd)
+
+    def _sock_write_done(self, fd, fut, handle=None):
+        if handle is None or not handle.cancelled():
+            self._remove_writer(fd)
+
     # What the compiled core has no need of
 
     _ssock = _csock = None
+
+    # unittest.mock deletes such attributes before it puts back what was there.
+    _ready = property(Core._ready.__get__, Core._ready.__set__, lambda self: None)
+    _scheduled = property(Core._scheduled.__get__, Core._scheduled.__set__, lambda self: None)
 
     def _make_self_pipe(self):
         self._internal_fds += 1  # the eventfd of the core
@@ -229,6 +247,23 @@ class EventLoop(
 
     def _timer_handle_cancelled(self, handle):
         pass
+
+
+run_once = EventLoop._run_once
+call_at = EventLoop.call_at
+
+
+def run_turn_by_turn(loop):
+    """What run_forever() does if a subclass or a tool has a _run_once() of its own."""
+    loop.ref()
+    try:
+        while not loop.closed:
+            loop._run_once()
+            if loop._stopping:
+                return
+    finally:
+        if not loop.closed:
+            loop.unref()
 
 
 async def finished(operation):

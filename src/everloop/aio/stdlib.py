@@ -157,6 +157,18 @@ OVERRIDDEN = (
     Reliance(f"{SELECTOR_LOOP}._remove_reader", "the same", "the same", ("(self, fd)",)),
     Reliance(f"{SELECTOR_LOOP}._remove_writer", "the same", "the same", ("(self, fd)",)),
     Reliance(
+        f"{SELECTOR_LOOP}._sock_read_done",
+        "the end of a sock_recvfrom() ends no other wait for the socket",
+        "sock_*() of everloop's own",
+        ("(self, fd, fut, handle=None)",),
+    ),
+    Reliance(
+        f"{SELECTOR_LOOP}._sock_write_done",
+        "nor does that of a sock_sendto() or sock_connect()",
+        "the same",
+        ("(self, fd, fut, handle=None)",),
+    ),
+    Reliance(
         f"{SELECTOR_LOOP}._ensure_fd_no_transport",
         "sock_*() refuse what a transport uses",
         "sock_*() of everloop's own",
@@ -357,6 +369,8 @@ OFFERED = {
         "_source_traceback",
         "_when",
     },
+    "pipes": {"_fileno", "_pipe"},
+    "processes": {"_pid", "_pipes", "_proc", "_returncode"},
     "transports": {
         "_address",
         "_closing",
@@ -367,7 +381,9 @@ OFFERED = {
         "_extra",
         "_fatal_error",
         "_force_close",
+        "_high_water",
         "_loop",
+        "_low_water",
         "_make_empty_waiter",
         "_paused",
         "_protocol",

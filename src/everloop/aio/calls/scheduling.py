@@ -77,6 +77,8 @@ class Scheduling(Turn):
         enter_loop(cython.address(section), self)
         if delay is None:
             raise TypeError("delay must not be None")
+        if self._later_by_call_at:
+            return self.call_at(self.time() + delay, callback, *args, context=context)
         return self.at(self.seconds() + cython.cast(cython.double, delay), callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
@@ -175,6 +177,15 @@ class Scheduling(Turn):
     def _scheduled(self, timers):
         pass
 
+    def _put_ready(self, handle):
+        """Have the call of a handle made after those that are ready."""
+        section: Section
+        enter_loop(cython.address(section), self)
+        if type(handle) is Handle and self.may_queue(handle):
+            self.queue_call(handle)
+        else:
+            self.call_soon(run_unless_cancelled, handle)
+
     @cython.cfunc
     @cython.exceptval(-1, check=True)
     def seconds(self) -> cython.double:
@@ -183,6 +194,13 @@ class Scheduling(Turn):
         return cython.cast(cython.double, self._clock.monotonic()) / 1e9
 
     # Steps
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def may_queue(self, handle: Handle) -> cython.bint:
+        """Whether it is of this loop, and in no queue: what is in one has another after it."""
+        last: cython.bint = handle is self.ready.last or handle is self.mail.last
+        return handle.loop is self and handle.next is None and not last
 
     @cython.cfunc
     def soon(self, callback: object, args: tuple, context: object) -> Handle:
@@ -227,6 +245,12 @@ class Scheduling(Turn):
             raise RuntimeError(
                 "Non-thread-safe operation invoked on an event loop other than the current one"
             )
+
+
+def run_unless_cancelled(handle):
+    """The call of a handle that is not one of this loop's."""
+    if not handle._cancelled:
+        handle._run()
 
 
 @cython.cfunc

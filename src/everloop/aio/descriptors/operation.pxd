@@ -23,5 +23,7 @@ cdef class SendAll(Operation):
 cdef class Accept(Operation):
     pass
 
+cdef int get_room(object room, Py_buffer* view) except -1
+cdef bint abandon(Watching loop, int fd, int events) except -1
 cdef int refuse_closed(Watching loop) except -1
 cdef object perform(Operation operation, Watching loop, object sock, int events)

@@ -15,6 +15,7 @@ from cython.cimports.cpython.buffer import (
     PyObject_GetBuffer,
 )
 from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+from cython.cimports.cpython.object import PyObject
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo, prepare
 from cython.cimports.everloop.aio.descriptors.watching import SCRATCH, Watching
 from cython.cimports.everloop.engine.failures import system_error
@@ -26,6 +27,7 @@ from cython.cimports.everloop.sys.socket import (
     send,
 )
 from cython.cimports.everloop.sys.threads import Section
+from cython.cimports.everloop.watchers.io import Io
 from cython.cimports.libc.errno import EAGAIN, EBADF, EINTR, errno
 
 SSLSocket = ssl.SSLSocket
@@ -116,12 +118,7 @@ class ReceiveInto(Operation):
     @cython.cfunc
     def attempt(self) -> object:
         view: Py_buffer
-        try:
-            PyObject_GetBuffer(self.room, cython.address(view), PyBUF_WRITABLE)
-        except BufferError:
-            # As the socket module says it.
-            kind = type(self.room).__name__
-            raise TypeError(f"a read-write bytes-like object is required, not {kind}") from None
+        get_room(self.room, cython.address(view))
         count: cython.Py_ssize_t = recv(self.fd, view.buf, view.len, MSG_DONTWAIT)
         failure: cython.int = errno
         PyBuffer_Release(cython.address(view))
@@ -170,6 +167,18 @@ class Accept(Operation):
 
 
 @cython.cfunc
+@cython.exceptval(-1, check=False)
+def get_room(room: object, view: cython.pointer[Py_buffer]) -> cython.int:
+    """The buffer of what is received into; TypeError, as the socket module, if it is none."""
+    try:
+        PyObject_GetBuffer(room, view, PyBUF_WRITABLE)
+    except BufferError:
+        kind = type(room).__name__
+        raise TypeError(f"a read-write bytes-like object is required, not {kind}") from None
+    return 0
+
+
+@cython.cfunc
 def not_yet() -> object:
     """After a call that failed: NotImplemented if it is worth waiting."""
     if errno == EAGAIN or errno == EINTR:
@@ -197,6 +206,24 @@ def perform(operation: Operation, loop: Watching, sock: object, events: cython.i
         operation.end()
         raise system_error(error)
     return operation
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=False)
+def abandon(loop: Watching, fd: cython.int, events: cython.int) -> cython.bint:
+    """Wake those no more that wait for a descriptor. Returns whether there were any."""
+    if not loop.descriptors.is_watched(fd):
+        return False
+    waiting: list = []
+    io: cython.pointer[PyObject] = loop.descriptors.slots[fd].head
+    while io != cython.NULL:
+        if isinstance(cython.cast(object, io), Operation) and cython.cast(Io, io).extra == events:
+            waiting.append(cython.cast(object, io))
+        io = cython.cast(Io, io).next_on_fd
+    operation: Operation
+    for operation in waiting:
+        operation.end()
+    return len(waiting) > 0
 
 
 @cython.cfunc

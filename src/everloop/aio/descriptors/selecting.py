@@ -6,7 +6,9 @@ drives the loop's time and its waits. It may call the ``select`` that was there 
 which waits as the loop itself does.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import MutableSequence
+from contextlib import contextmanager
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 # Seconds, as asyncio has it.
@@ -94,12 +96,14 @@ def key_of(fd, reader, writer):
     return SelectorKey(fd, fd, wanted, Handles((reader, writer)))
 
 
-class ReadyCalls(Sequence):
-    """The calls that are ready, as tools see and take them: a queue of handles."""
+class ReadyCalls(MutableSequence):
+    """The calls that are ready, as tools see and change them: a deque of handles."""
 
-    def __init__(self, queue, take, call_soon):
+    maxlen = None
+
+    def __init__(self, queue, take, put):
         self._calls = queue
-        self._soon = call_soon
+        self._put_back = put
         self.popleft = take
 
     def __len__(self):
@@ -114,11 +118,68 @@ class ReadyCalls(Sequence):
     def __repr__(self):
         return f"{type(self).__name__}({list(self)!r})"
 
+    def __setitem__(self, place, handle):
+        with self._changing() as calls:
+            calls[place] = handle
+
+    def __delitem__(self, place):
+        with self._changing() as calls:
+            del calls[place]
+
+    def insert(self, place, handle):
+        """Have the call of a handle made before the one that has that place."""
+        with self._changing() as calls:
+            calls.insert(place, handle)
+
+    def index(self, handle, *bounds):
+        """The place of a handle; raises ValueError if it is not there."""
+        return self.copy().index(handle, *bounds)
+
+    def remove(self, handle):
+        """Have the call of a handle not made; raises ValueError if it is not there."""
+        with self._changing() as calls:
+            calls.remove(handle)
+
+    def __reversed__(self):
+        return reversed(self.copy())
+
     def append(self, handle):
         """Have the call of a handle made after those that are ready."""
-        self._soon(handle._run)
+        self._put_back(handle)
+
+    def appendleft(self, handle):
+        """Have the call of a handle made before those that are ready."""
+        self.insert(0, handle)
+
+    def extendleft(self, handles):
+        """The same for each of several handles, one after the other."""
+        for handle in handles:
+            self.appendleft(handle)
+
+    def rotate(self, steps=1):
+        """Have the last ones made first."""
+        with self._changing() as calls:
+            calls.rotate(steps)
+
+    def reverse(self):
+        """Have the calls made in the opposite order."""
+        with self._changing() as calls:
+            calls.reverse()
+
+    def copy(self):
+        """The handles in a deque of their own."""
+        return deque(self)
 
     def clear(self):
         """Have none of them made."""
         while self:
             self.popleft()
+
+    @contextmanager
+    def _changing(self):
+        """A deque of them, whose handles are those that are ready afterwards."""
+        calls = self.copy()
+        yield calls
+        self.clear()
+        for handle in calls:
+            self._put_back(handle)

@@ -13,7 +13,7 @@ from cython.cimports.everloop.aio.calls.scheduling import Scheduling
 from cython.cimports.everloop.aio.calls.turn import Turn
 from cython.cimports.everloop.aio.descriptors.callback_io import CallbackIo, new_callback_io
 from cython.cimports.everloop.aio.descriptors.kernel_order import put_in_order
-from cython.cimports.everloop.aio.descriptors.operation import refuse_closed
+from cython.cimports.everloop.aio.descriptors.operation import abandon, refuse_closed
 from cython.cimports.everloop.aio.descriptors.served_io import ServedIo
 from cython.cimports.everloop.clock import nanoseconds
 from cython.cimports.everloop.constants import EV_READ, EV_WRITE
@@ -59,11 +59,14 @@ class Watching(Scheduling):
     def remove_reader(self, fd) -> bool:
         """Call no longer when fd is readable. Returns whether it had a reader.
 
+        A `sock_recv` or the like that waits is never woken then, but when it is cancelled.
         fd may be a file object that has been closed since it was given to `add_reader`.
         """
         section: Section
         enter_loop(cython.address(section), self)
-        return self._remove_reader(self.watched_descriptor(fd))
+        number: cython.int = self.watched_descriptor(fd)
+        removed: cython.bint = self._remove_reader(number)
+        return abandon(self, number, EV_READ) or removed
 
     def add_writer(self, fd, callback, *args) -> None:
         """The same as `add_reader` for when fd is writable."""
@@ -77,7 +80,9 @@ class Watching(Scheduling):
         """The same as `remove_reader` for its writer."""
         section: Section
         enter_loop(cython.address(section), self)
-        return self._remove_writer(self.watched_descriptor(fd))
+        number: cython.int = self.watched_descriptor(fd)
+        removed: cython.bint = self._remove_writer(number)
+        return abandon(self, number, EV_WRITE) or removed
 
     def _add_reader(self, fd, callback, *args, context=None):
         section: Section
@@ -250,7 +255,12 @@ def descriptor_of(fd: object) -> cython.int:
             fd = int(fd.fileno())
         except (AttributeError, TypeError, ValueError):
             raise ValueError(f"Invalid file object: {fd!r}") from None
-    number: cython.int = fd
+    try:
+        number: cython.int = fd
+    except OverflowError:
+        if fd > 0:
+            raise
+        number = -1
     if number < 0:
-        raise ValueError(f"Invalid file descriptor: {number}")
+        raise ValueError(f"Invalid file descriptor: {fd}")
     return number

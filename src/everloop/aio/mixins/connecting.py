@@ -16,6 +16,9 @@ from everloop.aio.transports.tls import FastSSLProtocol
 # if there will be none.
 CLOSES_GIVEN = sys.version_info >= (3, 14)
 
+# From Python 3.13 on, who can't bind is told the number of the error in its text, too.
+NUMBERS_ERRORS = sys.version_info >= (3, 13)
+
 
 class Connecting:
     """The part of EventLoop that makes connections."""
@@ -337,7 +340,7 @@ def bind_any(sock, family, infos, errors):
 
 
 def bind_error(error, address):
-    reason = str(error).lower()
+    reason = (str(error) if NUMBERS_ERRORS else error.strerror or str(error)).lower()
     return OSError(error.errno, f"error while attempting to bind on address {address!r}: {reason}")
 
 

@@ -22,31 +22,31 @@ class Pipe(PlainTransport, asyncio.BaseTransport):
 
     def __init__(self, loop, pipe, protocol, context):
         super().__init__({"pipe": pipe})
-        self._file = None
+        self._pipe = None
         protocol.connection_made  # noqa: B018 what is no protocol at all is refused
         self._kind = os.fstat(pipe.fileno()).st_mode
         if not any(of(self._kind) for of in (stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR)):
             raise ValueError("Pipe transport is for pipes, sockets and character devices only.")
         self._loop = loop
-        self._fd = pipe.fileno()
+        self._fileno = pipe.fileno()
         self._protocol = protocol
         self._context = contextvars.copy_context() if context is None else context
         self._closing = False
-        os.set_blocking(self._fd, False)
-        self._file = pipe
+        os.set_blocking(self._fileno, False)
+        self._pipe = pipe
 
     def __del__(self):
-        if self._file is not None:
+        if self._pipe is not None:
             warnings.warn(
                 f"unclosed transport {self!r}", ResourceWarning, stacklevel=1, source=self
             )
-            self._file.close()
+            self._pipe.close()
 
     def __repr__(self):
-        if self._file is None:
+        if self._pipe is None:
             return f"<{type(self).__name__} closed>"
         state = "closing" if self._closing else "open"
-        return f"<{type(self).__name__} {state} fd={self._fd}{self._more()}>"
+        return f"<{type(self).__name__} {state} fd={self._fileno}{self._more()}>"
 
     def is_closing(self):
         """Whether the transport is closed or on its way there."""
@@ -58,7 +58,7 @@ class Pipe(PlainTransport, asyncio.BaseTransport):
     def _watch(self, callback, add="_add_reader"):
         """Returns whether the pipe is watched; else that has closed the transport."""
         try:
-            getattr(self._loop, add)(self._fd, callback, context=self._context)
+            getattr(self._loop, add)(self._fileno, callback, context=self._context)
         except OSError as error:
             self._fail(error, "Fatal error: the pipe can't be watched", usual=False)
             return False
@@ -93,18 +93,18 @@ class Pipe(PlainTransport, asyncio.BaseTransport):
     def _shut(self, error):
         """Close at once; the protocol is told why."""
         self._closing = True
-        self._loop._remove_reader(self._fd)
+        self._loop._remove_reader(self._fileno)
         self._soon(self._lose, error)
 
     def _lose(self, error):
         """The last call of the protocol."""
-        if self._file is None:
+        if self._pipe is None:
             return
         try:
             self._protocol.connection_lost(error)
         finally:
-            self._file.close()
-            self._file = self._protocol = self._loop = None
+            self._pipe.close()
+            self._pipe = self._protocol = self._loop = None
 
 
 class ReadPipe(Pipe, asyncio.ReadTransport):
@@ -124,7 +124,7 @@ class ReadPipe(Pipe, asyncio.ReadTransport):
         self._check_thread()
         if self.is_reading():
             self._paused = True
-            self._loop._remove_reader(self._fd)
+            self._loop._remove_reader(self._fileno)
 
     def resume_reading(self):
         """Read again after `pause_reading`."""
@@ -148,7 +148,7 @@ class ReadPipe(Pipe, asyncio.ReadTransport):
 
     def _readable(self):
         try:
-            data = os.read(self._fd, READ_AT_ONCE)
+            data = os.read(self._fileno, READ_AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -160,7 +160,7 @@ class ReadPipe(Pipe, asyncio.ReadTransport):
             self._protocol.data_received(data)
             return
         self._closing = True
-        self._loop._remove_reader(self._fd)
+        self._loop._remove_reader(self._fileno)
         self._soon(self._protocol.eof_received)
         self._soon(self._lose, None)
 
@@ -171,9 +171,9 @@ class WritePipe(Pipe, asyncio.Transport):
     def __init__(self, loop, pipe, protocol, waiter=None, context=None):
         super().__init__(loop, pipe, protocol, context)
         self._buffer = bytearray()
-        self._low, self._high = water_marks(None, None)
-        self._held_back = False
-        self._lost_writes = 0
+        self._low_water, self._high_water = water_marks(None, None)
+        self._protocol_paused = False
+        self._conn_lost = 0
         self._soon(self._begin, waiter)
 
     def write(self, data):
@@ -185,10 +185,10 @@ class WritePipe(Pipe, asyncio.Transport):
             )
         if not len(data):
             return
-        if self._lost_writes or self._closing:
-            if self._lost_writes >= MOST_LOST_WRITES:
+        if self._conn_lost or self._closing:
+            if self._conn_lost >= MOST_LOST_WRITES:
                 logger.warning("pipe closed by peer or os.write(pipe, data) raised exception.")
-            self._lost_writes += 1
+            self._conn_lost += 1
             return
         data = memoryview(data).cast("B")
         if not self._buffer:
@@ -208,7 +208,7 @@ class WritePipe(Pipe, asyncio.Transport):
             return
         self._closing = True
         if not self._buffer:
-            self._loop._remove_reader(self._fd)
+            self._loop._remove_reader(self._fileno)
             self._soon(self._lose, None)
 
     def can_write_eof(self):
@@ -222,7 +222,7 @@ class WritePipe(Pipe, asyncio.Transport):
     def abort(self):
         """Close at once; what is kept is not sent."""
         self._check_thread()
-        if self._file is not None:
+        if self._pipe is not None:
             self._shut(None)
 
     def get_write_buffer_size(self):
@@ -231,7 +231,7 @@ class WritePipe(Pipe, asyncio.Transport):
 
     def get_write_buffer_limits(self):
         """The low and the high water mark, in bytes."""
-        return self._low, self._high
+        return self._low_water, self._high_water
 
     def set_write_buffer_limits(self, high=None, low=None):
         """Say when the protocol is told to pause and to resume writing, in bytes kept.
@@ -240,7 +240,7 @@ class WritePipe(Pipe, asyncio.Transport):
         Raises ValueError unless high >= low >= 0.
         """
         self._check_thread()
-        self._low, self._high = water_marks(high, low)
+        self._low_water, self._high_water = water_marks(high, low)
         self._hold_back()
 
     def _more(self):
@@ -250,7 +250,7 @@ class WritePipe(Pipe, asyncio.Transport):
     def _watch_at_first(self):
         # What can be read of such a writing end is that nobody reads the other one.
         watches = stat.S_ISSOCK(self._kind) or stat.S_ISFIFO(self._kind)
-        if watches and self._file is not None and not self._closing:
+        if watches and self._pipe is not None and not self._closing:
             self._watch(self._readable)
 
     def _readable(self):
@@ -259,11 +259,11 @@ class WritePipe(Pipe, asyncio.Transport):
     def _send(self, data):
         """How many bytes the kernel has taken; None if that has closed the transport."""
         try:
-            return os.write(self._fd, data)
+            return os.write(self._fileno, data)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            self._lost_writes += 1
+            self._conn_lost += 1
             self._fail(error, "Fatal write error on pipe transport", usual=True)
             return None
 
@@ -274,26 +274,26 @@ class WritePipe(Pipe, asyncio.Transport):
         del self._buffer[:done]
         if self._buffer:
             return
-        self._loop._remove_writer(self._fd)
+        self._loop._remove_writer(self._fileno)
         self._let_go_on()
         if self._closing and not self._buffer:
-            self._loop._remove_reader(self._fd)
+            self._loop._remove_reader(self._fileno)
             self._lose(None)
 
     def _shut(self, error):
         if self._buffer:
-            self._loop._remove_writer(self._fd)
+            self._loop._remove_writer(self._fileno)
             self._buffer.clear()
         super()._shut(error)
 
     def _hold_back(self):
-        if not self._held_back and len(self._buffer) > self._high:
-            self._held_back = True
+        if not self._protocol_paused and len(self._buffer) > self._high_water:
+            self._protocol_paused = True
             self._tell_flow(self._protocol.pause_writing)
 
     def _let_go_on(self):
-        if self._held_back and len(self._buffer) <= self._low:
-            self._held_back = False
+        if self._protocol_paused and len(self._buffer) <= self._low_water:
+            self._protocol_paused = False
             self._tell_flow(self._protocol.resume_writing)
 
     def _tell_flow(self, method):

@@ -40,15 +40,17 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
         self._loop = loop
         self._protocol = protocol
         self._context = contextvars.copy_context()
-        self._status = None
+        self._returncode = None
         self._waits = []
         # Calls before connection_made(); None after it.
         self._early = []
-        self._process = None
-        self._ends = {fd: None for fd, name in enumerate(PIPES) if options[name] == subprocess.PIPE}
-        self._process = subprocess.Popen(args, **options)
+        self._proc = None
+        self._pipes = {
+            fd: None for fd, name in enumerate(PIPES) if options[name] == subprocess.PIPE
+        }
+        self._proc = self._extra["subprocess"] = subprocess.Popen(args, **options)
         self._closed = False
-        self._number = self._process.pid
+        self._pid = self._proc.pid
 
     def __del__(self):
         if not self._closed:
@@ -61,19 +63,15 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
         info = [type(self).__name__]
         if self._closed:
             info.append("closed")
-        info.append(f"pid={getattr(self, '_number', None)}")
-        if self._status is None:
+        info.append(f"pid={getattr(self, '_pid', None)}")
+        if self._returncode is None:
             info.append("running")
         else:
-            info.append(f"returncode={self._status}")
-        for fd, each in self._ends.items():
+            info.append(f"returncode={self._returncode}")
+        for fd, each in self._pipes.items():
             if each is not None:
                 info.append(f"{PIPES[fd]}={each.pipe}")
         return f"<{' '.join(info)}>"
-
-    def get_extra_info(self, name, default=None):
-        """'subprocess': the subprocess.Popen object."""
-        return self._process if name == "subprocess" and self._process else default
 
     def is_closing(self):
         """Whether it has been closed."""
@@ -81,26 +79,26 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
 
     def get_pid(self):
         """The process's number."""
-        return self._number
+        return self._pid
 
     def get_returncode(self):
         """Its exit status, negative for a signal; None while it runs."""
-        return self._status
+        return self._returncode
 
     def get_pipe_transport(self, fd):
         """Of 0, 1 or 2; None if there is no such pipe."""
-        pipe = self._ends.get(fd)
+        pipe = self._pipes.get(fd)
         return None if pipe is None else pipe.pipe
 
     def send_signal(self, signal):
         """Send it a signal. Raises ProcessLookupError after connection_lost()."""
         self._check_thread()
-        if self._process is None:
+        if self._proc is None:
             raise ProcessLookupError
         # Its number may be another's by now.
-        if self._status is None:
+        if self._returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._number, signal)
+                os.kill(self._pid, signal)
 
     def terminate(self):
         """Send it SIGTERM."""
@@ -117,26 +115,26 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
             return
         self._closed = True
         self.close_pipes()
-        if self._status is None and self._process and self._process.poll() is None:
+        if self._returncode is None and self._proc and self._proc.poll() is None:
             if self._loop.get_debug():
                 logger.warning("Close running child process: kill %r", self)
             # It may have ended by now, or run as somebody else.
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                self._process.kill()
+                self._proc.kill()
 
     def give_up(self):
         """End the process at once, since nobody would hear of its end."""
         self._closed = True
-        self._process.kill()
+        self._proc.kill()
         for name in PIPES:
-            if (pipe := getattr(self._process, name)) is not None:
+            if (pipe := getattr(self._proc, name)) is not None:
                 pipe.close()
-        self._status = self._process.wait()
+        self._returncode = self._proc.wait()
 
     async def _wait(self):
         """Wait until it has ended; returns its exit status. asyncio.subprocess calls it."""
-        if self._status is not None:
-            return self._status
+        if self._returncode is not None:
+            return self._returncode
         waiter = self._loop.create_future()
         self._waits.append(waiter)
         return await waiter
@@ -145,17 +143,17 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
 
     async def begin(self):
         """Connect the pipes, and make the first calls of the protocol."""
-        process = self._process
+        process = self._proc
         try:
-            for fd in self._ends:
+            for fd in self._pipes:
                 pipe = getattr(process, PIPES[fd])
                 protocol = (ToChild if fd == 0 else FromChild)(self, fd)
                 connect = self._loop.connect_write_pipe if fd == 0 else self._loop.connect_read_pipe
                 await connect(lambda protocol=protocol: protocol, pipe)
-                self._ends[fd] = protocol
+                self._pipes[fd] = protocol
         except BaseException:
             self.close_pipes()
-            for fd in self._ends:
+            for fd in self._pipes:
                 getattr(process, PIPES[fd]).close()
             raise
         early, self._early = self._early, None
@@ -169,7 +167,7 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
 
     def close_pipes(self):
         if self._loop is not None and not self._loop.is_closed():
-            for each in self._ends.values():
+            for each in self._pipes.values():
                 if each is not None:
                     each.pipe.close()
 
@@ -177,10 +175,10 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
         """The child has ended."""
         if self._loop.get_debug():
             logger.info("%r exited with return code %r", self, returncode)
-        self._status = returncode
-        if self._process.returncode is None:
+        self._returncode = returncode
+        if self._proc.returncode is None:
             # So that Popen does not wait for it.
-            self._process.returncode = returncode
+            self._proc.returncode = returncode
         try:
             self._tell("process_exited")
         finally:
@@ -206,8 +204,8 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
         self._loop.call_soon(callback, *args, context=self._context)
 
     def _finish_if_over(self):
-        over = all(each is not None and each.lost for each in self._ends.values())
-        if not over or self._status is None:
+        over = all(each is not None and each.disconnected for each in self._pipes.values())
+        if not over or self._returncode is None:
             return
         if self._early is None:
             self._soon(self._lose)
@@ -219,44 +217,44 @@ class SubprocessTransport(PlainTransport, asyncio.SubprocessTransport):
             self._protocol.connection_lost(None)
         finally:
             self._end_waits()
-            self._loop = self._process = self._protocol = None
+            self._loop = self._proc = self._protocol = None
 
     def _end_waits(self):
         waiters, self._waits = self._waits, None
         for waiter in waiters or ():
             if not waiter.done():
-                waiter.set_result(self._status)
+                waiter.set_result(self._returncode)
 
 
 class ToChild(asyncio.BaseProtocol):
     """The protocol of the pipe that a child reads."""
 
     def __init__(self, process, fd):
-        self.process = process
+        self.proc = process
         self.fd = fd
         self.pipe = None
-        self.lost = False
+        self.disconnected = False
 
     def connection_made(self, transport):
         self.pipe = transport
 
     def connection_lost(self, error):
-        self.lost = True
-        self.process.pipe_lost(self.fd, error)
-        self.process = None
+        self.disconnected = True
+        self.proc.pipe_lost(self.fd, error)
+        self.proc = None
 
     def pause_writing(self):
-        self.process.get_protocol().pause_writing()
+        self.proc.get_protocol().pause_writing()
 
     def resume_writing(self):
-        self.process.get_protocol().resume_writing()
+        self.proc.get_protocol().resume_writing()
 
 
 class FromChild(ToChild, asyncio.Protocol):
     """The protocol of a pipe that a child writes to."""
 
     def data_received(self, data):
-        self.process.pipe_data(self.fd, data)
+        self.proc.pipe_data(self.fd, data)
 
 
 class Subprocesses:

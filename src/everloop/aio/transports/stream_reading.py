@@ -6,13 +6,14 @@ transport's. Large pieces are read right into the bytes object that the protocol
 """
 
 import cython
-from cython.cimports.cpython.buffer import PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cython.cimports.cpython.buffer import PyBuffer_Release
 from cython.cimports.cpython.bytes import (
     PyBytes_AS_STRING,
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
 from cython.cimports.cpython.object import PyObject
+from cython.cimports.everloop.aio.descriptors.operation import get_room
 from cython.cimports.everloop.aio.descriptors.watching import SCRATCH
 from cython.cimports.everloop.aio.transports.carrying import Carrying
 from cython.cimports.everloop.aio.transports.protocol_calls import enter
@@ -141,7 +142,7 @@ class StreamReading(StreamWriting):
             room: object = self.ask(self.protocol.get_buffer, (-1,))
             if not len(room):
                 raise RuntimeError("get_buffer() returned an empty buffer")
-            PyObject_GetBuffer(room, cython.address(view), PyBUF_WRITABLE)
+            get_room(room, cython.address(view))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

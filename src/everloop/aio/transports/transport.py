@@ -220,6 +220,14 @@ class SocketTransport(SocketOwner):
     def _conn_lost(self):
         return self.lost
 
+    @property
+    def _high_water(self):
+        return self.high_water
+
+    @property
+    def _low_water(self):
+        return self.low_water
+
     def _force_close(self, error):
         section: Section
         enter_loop_by(cython.address(section), self)
