@@ -178,12 +178,17 @@ def _workload(
     unit: str,
     target: Target | None,
     measure: Callable[[type[Peer], Scale], float],
+    incomparable: tuple[str, ...] = (),
 ) -> Workload:
-    return single(Row(name, title, unit, (target,) if target else ()), measure)
+    return single(Row(name, title, unit, (target,) if target else (), incomparable), measure)
 
 
 _GOOD = Target(0.95)
 _BETTER = Target(0.75)
+
+# They make a call from a thread without a copy of the caller's context: it reads other values of
+# context variables, and what it sets is there for all calls after it.
+_WITHOUT_CONTEXTS = ("rloop",)
 
 GROUP = Group(
     "asyncio-calls",
@@ -203,6 +208,7 @@ GROUP = Group(
             "ns/call",
             _GOOD,
             partial(_batches, _call_soon_threadsafe),
+            _WITHOUT_CONTEXTS,
         ),
         _workload(
             "threadsafe-other",
@@ -210,6 +216,7 @@ GROUP = Group(
             "ns/call",
             _GOOD,
             _from_thread,
+            _WITHOUT_CONTEXTS,
         ),
         _workload(
             "call-later-cancel",
