@@ -647,7 +647,8 @@ def embeds(seconds, seed):
         for watcher in several:
             watcher.start()
         asyncs[inners.index(inner)].send()
-        for watcher in several[chance.randrange(4) :]:
+        # All: a loop that is not embedded for long would have a long chain of them.
+        for watcher in several:
             watcher.stop()
 
     def embed_running(chance, embed):
