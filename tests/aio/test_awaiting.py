@@ -202,6 +202,63 @@ def test_iterators_that_are_dropped_in_other_threads(loop, run):
     run(main())
 
 
+@pytest.mark.parametrize("use", ["await", "hold", "iterate"])
+def test_an_iterator_that_ends_while_another_use_begins(loop, run, monkeypatch, use):
+    """The garbage collector, or CPython on behalf of another thread, may end it at any time."""
+    old = []
+    start = loop._start_awaited
+
+    def start_and_end(watcher):
+        start(watcher)
+        old.clear()
+
+    async def main():
+        timer = loop.timer(0, 0)
+        old.append(aiter(timer))
+        assert await anext(old[0]) == EV_TIMER
+        monkeypatch.setattr(loop, "_start_awaited", start_and_end)
+        if use == "await":
+            assert await timer == EV_TIMER
+        elif use == "hold":
+            async with timer:
+                assert timer.active
+        else:
+            assert await anext(aiter(timer)) == EV_TIMER
+        assert not old
+        assert not timer.active
+        assert timer.callback.holders == 0
+
+    run(main())
+
+
+def test_a_use_that_can_not_begin(loop, run, monkeypatch):
+    async def main():
+        timer = loop.timer(0, 0)
+
+        def fail(watcher):
+            raise MemoryError
+
+        monkeypatch.setattr(loop, "_start_awaited", fail)
+        for use in (wait, hold, iterate):
+            with pytest.raises(MemoryError):
+                await use(timer)
+        assert timer.callback.holders == 0
+        assert not timer.callback.waiting
+        monkeypatch.undo()
+        assert await timer == EV_TIMER
+        assert not timer.active
+
+    async def hold(timer):
+        async with timer:
+            pass
+
+    async def iterate(timer):
+        async for _ in timer:
+            pass
+
+    run(main())
+
+
 def test_another_thread_than_the_loops_is_refused(loop, run):
     async def main():
         timer = loop.timer(1000, 0)

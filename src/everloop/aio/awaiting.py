@@ -81,10 +81,10 @@ class Awaited(StandIn):
                 return event
             if changes := event.changes():
                 return changes
-        self._begin(watcher)
         future = loop.create_future()
         self.waiting.append(future)
         try:
+            self._begin(watcher)
             return await future
         finally:
             if future in self.waiting:
@@ -98,12 +98,20 @@ class Awaited(StandIn):
 
     async def enter(self, watcher):
         check_runs_here(watcher)
-        self._begin(watcher)
-        self.holders += 1
+        self.hold(watcher)
         return watcher
 
     async def leave(self, watcher):
         self.release(watcher)
+
+    def hold(self, watcher):
+        """An iteration or ``async with`` block begins."""
+        self.holders += 1
+        try:
+            self._begin(watcher)
+        except BaseException:
+            self.release(watcher)
+            raise
 
     def release(self, watcher):
         """An iteration or ``async with`` block has ended."""
@@ -111,6 +119,10 @@ class Awaited(StandIn):
         self._rest(watcher)
 
     def _begin(self, watcher):
+        """Start the watcher for whoever has made known already that it is wanted.
+
+        An iterator that is dropped may end its interest at any time, in between as well.
+        """
         if not watcher.active:
             self.ended = False
             watcher.loop._start_awaited(watcher)
@@ -131,8 +143,7 @@ class Iteration:
         self._awaited = None
         self._left = collections.deque()  # changes of a Tree
         self._source = watcher
-        awaited._begin(watcher)
-        awaited.holders += 1
+        awaited.hold(watcher)
         self._awaited = awaited
 
     def __aiter__(self):
