@@ -196,7 +196,7 @@ def test_iterators_that_are_dropped_in_other_threads(loop, run):
         assert not timer.active
         assert timer.callback.holders == 0
 
-    threads = [threading.Thread(target=drop) for _ in range(3)]
+    threads = [threading.Thread(target=drop, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
     run(main())
