@@ -1,6 +1,7 @@
 """Embed: loops inside loops."""
 
 import os
+import signal
 
 import pytest
 
@@ -66,6 +67,22 @@ def test_sweeps_by_itself(outer, inner, ready):
     outer.embed(inner).start()
     passes(outer)
     assert len(order) == 1
+
+
+@pytest.mark.parametrize("what", ["send", "signal"])
+def test_tells_what_came_before_it_began(outer, inner, what):
+    """When nobody waited for the other loop, so that nothing was written to its eventfd."""
+    told = []
+    if what == "send":
+        watcher = inner.async_(lambda w, e: told.append(e))
+    else:
+        watcher = inner.signal(signal.SIGUSR1, lambda w, e: told.append(e))
+    with watcher:
+        inner.start(EVRUN_NOWAIT)
+        watcher.send() if what == "send" else everloop.feed_signal(signal.SIGUSR1)
+        with outer.embed(inner):
+            passes(outer)
+    assert len(told) == 1
 
 
 def test_repr_names_a_callback_if_there_is_one(outer, inner):

@@ -30,7 +30,7 @@ from cython.cimports.everloop.engine.holding import OPEN
 from cython.cimports.everloop.engine.inline import enter_loop, enter_loop_of, own_thread, unable
 from cython.cimports.everloop.queues.entry import ACTIVE, INTERNAL, remove_from
 from cython.cimports.everloop.queues.pending_inline import push
-from cython.cimports.everloop.sys.threads import Section
+from cython.cimports.everloop.sys.threads import Section, fence
 from cython.cimports.everloop.watcher import (
     Watcher,
     adopt,
@@ -207,6 +207,10 @@ def join(other: CallingLoop, prepare: Prepare) -> cython.int:
     other.check_open()
     other.embedders.append(prepare)
     other.alert = True
+    fence()
+    if other.wakeup_requested or other.signals_pending:
+        # From before anybody was to be woken for them.
+        other.waker.wake()
     if other.needs_host:
         other.take_host()
     return 0
