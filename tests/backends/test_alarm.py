@@ -198,6 +198,26 @@ def test_timers_fire_though_somebody_has_closed_its_descriptor(traffic):
     assert expired == [True]
 
 
+def test_timer_comes_though_nothing_else_does_and_somebody_has_closed_its_descriptor(traffic):
+    before = alarms()
+    traffic = traffic()
+    loop, expired = traffic.loop, []
+    with loop.timer(0.5, 0.0, lambda timer, revents: None):
+        traffic.flow()
+    (fd,) = alarms() - before
+    ours, theirs = os.pipe()
+    os.dup2(ours, fd)
+    loop.timer(1.0, 0.0, lambda timer, revents: expired.append(True)).start()
+    loop.start()
+    assert expired == [True]
+    loop.close()
+    # Its number is somebody else's.
+    os.write(theirs, b"x")
+    assert os.read(fd, 1) == b"x"
+    for each in (ours, theirs, fd):
+        os.close(each)
+
+
 def test_it_is_open_from_the_start_and_set_once_it_is_worth_it(traffic):
     before = alarms()
     traffic = traffic()

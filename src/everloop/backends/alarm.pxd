@@ -10,3 +10,4 @@ cdef class Alarm:
     cdef bint open(self, DescriptorTable table) noexcept
     cdef void close(self) noexcept
     cdef bint set(self, nanoseconds span) noexcept
+    cdef bint there(self) noexcept

@@ -16,6 +16,7 @@ from cython.cimports.everloop.sys.timerfd import (
     TFD_CLOEXEC,
     TFD_NONBLOCK,
     timerfd_create,
+    timerfd_gettime,
     timerfd_settime,
 )
 from cython.cimports.libc.string import memset
@@ -65,3 +66,10 @@ class Alarm:
         limit.it_value.tv_sec = span // NANO
         limit.it_value.tv_nsec = span % NANO
         return timerfd_settime(self.fd, 0, cython.address(limit), cython.NULL) == 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def there(self) -> cython.bint:
+        """Whether its number is still that of a timerfd."""
+        left: itimerspec
+        return timerfd_gettime(self.fd, cython.address(left)) == 0

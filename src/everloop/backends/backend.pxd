@@ -32,4 +32,6 @@ cdef class Backend:
     cdef int report_ready(self, int ready) except -1
     cdef int failed(self, int error) except -1
     cdef int audit(self) noexcept
+    cdef int check(self, int fd, int error) except -1
+    cdef void check_alarm(self) noexcept
     cdef void refuse(self, int fd, int error) noexcept

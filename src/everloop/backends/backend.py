@@ -47,6 +47,11 @@ class Backend:
 
     @cython.cfunc
     @cython.exceptval(check=False)
+    def check_alarm(self) -> cython.void:
+        """Forget an alarm whose descriptor somebody has closed: it will not ring."""
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
     def close(self) -> cython.void:
         """Give up the kernel's side; open() may follow."""
         self.wake_fd = -1
@@ -129,6 +134,12 @@ class Backend:
 
         For mechanisms that do not tell (``silent``). Returns how many it looked at.
         """
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check(self, fd: cython.int, error: cython.int) -> cython.int:
+        """fd was refused: raises OSError if that is because the kernel's side is gone."""
         return 0
 
     @cython.cfunc

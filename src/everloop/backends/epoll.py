@@ -53,7 +53,8 @@ from cython.cimports.everloop.sys.epoll import (
     syscall,
 )
 from cython.cimports.everloop.sys.poll import POLLNVAL, poll
-from cython.cimports.libc.errno import EBADF, EEXIST, ENOENT, ENOSYS, EPERM, errno
+from cython.cimports.everloop.sys.process import F_GETFD, fcntl
+from cython.cimports.libc.errno import EBADF, EEXIST, EINVAL, ENOENT, ENOSYS, EPERM, errno
 from cython.cimports.libc.stdint import uint32_t, uint64_t
 from cython.cimports.posix.time import timespec
 from cython.cimports.posix.unistd import close
@@ -252,6 +253,10 @@ class EpollBackend(Backend):
         if fd < 0:
             self.report_own(fd)
             return 0
+        if fd >= self.table.capacity:
+            # Of another set, which somebody has put in the place of this one.
+            self.lost = True
+            return 0
         slot: cython.pointer[Descriptor] = cython.address(self.table.slots[fd])
         if slot.token != event.data.u64 >> 32:
             self.lost = True
@@ -358,6 +363,23 @@ class EpollBackend(Backend):
                 self.lost = True
                 self.refuse(fd, error)
         return looked_at
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def check(self, fd: cython.int, error: cython.int) -> cython.int:
+        if error == EBADF and fcntl(self.fd, F_GETFD) < 0:
+            return self.failed(error)
+        if error == EINVAL and fd != self.fd:
+            return self.failed(error)
+        return 0
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def check_alarm(self) -> cython.void:
+        if self.alarm_at < FOREVER and not self.alarm.there():
+            # Its number is not the loop's any more, and not to be closed by it.
+            self.alarm.fd = -1
+            self.alarm_at = FOREVER
 
     @cython.cfunc
     @cython.exceptval(check=False)

@@ -90,11 +90,12 @@ class WaitingLoop(KernelLoop):
     def wait_audited(self, timeout: nanoseconds) -> cython.int:
         """Wait; meanwhile have descriptors looked at that callbacks may have closed.
 
-        A backend that is silent about a closed descriptor would let its watcher
-        wait for ever. The look is put off so that it takes no more than a hundredth
-        of the time, and made once after callbacks have run.
+        A backend that is silent about a closed descriptor would let its watcher wait for
+        ever; for an alarm's, the loop. The look is put off so that it takes no more than a
+        hundredth of the time, and made once after callbacks have run.
         """
-        if not (self.kernel.silent and self.audit_owed and self.descriptors.linked):
+        watches: cython.bint = self.descriptors.linked != 0 or self.kernel.alarm_at < FOREVER
+        if not (self.kernel.silent and self.audit_owed and watches):
             return self.block(timeout, UNKNOWN)
         self.mono = self._clock.monotonic()
         due: nanoseconds = self.audited_at + max(100 * self.audit_cost, 100000000) - self.mono
@@ -245,6 +246,7 @@ class WaitingLoop(KernelLoop):
     def audit(self) -> cython.int:
         """Have the backend look for descriptors that were closed or reopened."""
         begin: nanoseconds = self._clock.monotonic()
+        self.kernel.check_alarm()
         self.kernel.audit()
         self.audit_owners()
         self.audited_at = self._clock.monotonic()

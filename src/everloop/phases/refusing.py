@@ -40,6 +40,8 @@ class RefusingLoop(CallingLoop):
         fd: cython.int = self.kernel.refused_fd
         error: cython.int = self.kernel.refused_errno
         self.kernel.refused_fd = -1
+        if fd >= 0:
+            self.kernel.check(fd, error)
         # What the kernel said may be of the pass before: the number may be open by now.
         if fd >= 0 and (error != EBADF or fcntl(fd, F_GETFD) < 0):
             head: cython.pointer[PyObject] = self.descriptors.slots[fd].head
