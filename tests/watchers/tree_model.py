@@ -50,14 +50,18 @@ class Replayed:
             del self.files[name]
         return taken
 
-    def check(self):
+    def differences(self):
+        """What is known and what is there, of the paths for which that is not the same."""
         known = {path: contents for path, (_, contents) in self.files.items()}
         there = {path: contents for path, (_, contents) in present(self.root)}
-        assert known == there, {
+        return {
             path: (known.get(path, "-"), there.get(path, "-"))
             for path in known.keys() | there.keys()
             if known.get(path, "-") != there.get(path, "-")
         }
+
+    def check(self):
+        assert not self.differences()
 
 
 def present(root):
