@@ -182,13 +182,20 @@ def test_a_forked_child_has_its_own(traffic):
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_timers_fire_though_somebody_has_closed_its_descriptor(traffic):
+@pytest.fixture
+def alarmed(traffic):
+    """Traffic of a loop whose alarm is set, and the number of that."""
     before = alarms()
     traffic = traffic()
-    loop, expired = traffic.loop, []
-    with loop.timer(0.5, 0.0, lambda timer, revents: None):
+    with traffic.loop.timer(0.5, 0.0, lambda timer, revents: None):
         traffic.flow()
     (fd,) = alarms() - before
+    return traffic, fd
+
+
+def test_timers_fire_though_somebody_has_closed_its_descriptor(alarmed):
+    traffic, fd = alarmed
+    loop, expired = traffic.loop, []
     os.close(fd)
     loop.timer(0.3, 0.0, lambda timer, revents: expired.append(True)).start()
     for _ in range(int(patient(60)) * 100):
@@ -198,13 +205,9 @@ def test_timers_fire_though_somebody_has_closed_its_descriptor(traffic):
     assert expired == [True]
 
 
-def test_timer_comes_though_nothing_else_does_and_somebody_has_closed_its_descriptor(traffic):
-    before = alarms()
-    traffic = traffic()
+def test_timer_comes_though_nothing_else_does_and_somebody_has_closed_its_descriptor(alarmed):
+    traffic, fd = alarmed
     loop, expired = traffic.loop, []
-    with loop.timer(0.5, 0.0, lambda timer, revents: None):
-        traffic.flow()
-    (fd,) = alarms() - before
     ours, theirs = os.pipe()
     os.dup2(ours, fd)
     loop.timer(1.0, 0.0, lambda timer, revents: expired.append(True)).start()
